@@ -1,0 +1,84 @@
+"""The browser that the tests drive: an installed one, else one that this installs.
+
+`python -m tests.chromium` makes sure that there is one and prints where; `find()` returns its path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
+MAC_APPS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+
+
+def find() -> str | None:
+    """The path of a Chromium or Chrome that can be started, or None.
+
+    `TURBO_UI_CHROMIUM` names one; else what is on the path; else Playwright's own.
+    """
+    named = os.environ.get("TURBO_UI_CHROMIUM")
+    if named:
+        return named
+    for name in NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    for app in MAC_APPS:
+        if Path(app).exists():
+            return app
+    return _playwright_own()
+
+
+def _playwright_own() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def install() -> None:
+    """Debian's package where this is root on Debian or Ubuntu, else Playwright's own build."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if is_root and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        update = subprocess.run(["apt-get", "-qq", "update"], env=environment)
+        if update.returncode == 0:
+            done = subprocess.run(
+                ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "chromium"],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+            )
+            if done.returncode == 0 and find():
+                return
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+
+
+def main() -> int:
+    found = find()
+    if found is None:
+        print("no Chromium or Chrome is installed; installing one for the tests", flush=True)
+        install()
+        found = find()
+    if found is None:
+        print("no browser: install Chromium or Chrome, or name one in TURBO_UI_CHROMIUM")
+        return 1
+    print(f"browser for the tests: {found}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
