@@ -1,0 +1,1 @@
+"""What runs a model. Only here are torch and diffusers imported, and `base` is free of them."""

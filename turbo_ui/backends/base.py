@@ -1,0 +1,68 @@
+"""What every backend does, whichever family of models it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.frames import Frame, FrameRequest
+
+ShouldStop = Callable[[], bool]
+"""Asked between denoising steps; True ends the stream there."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One loaded model on one device.
+
+    Only one thread at a time may call it: the engine's worker. A backend checks neither turns nor
+    sessions; it turns requests into frames.
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model it runs."""
+        ...
+
+    @property
+    def max_batch(self) -> int:
+        """The most requests that one call may hold."""
+        ...
+
+    @property
+    def device_text(self) -> str:
+        """The device and number type and why, for people: "CPU, fp32 (no GPU found)"."""
+        ...
+
+    def stream(
+        self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
+    ) -> Iterator[Frame]:
+        """Runs requests that share a batch key.
+
+        Yields previews step by step, then exactly one final frame for each request in their order.
+        Where `should_stop` said True between two steps, the stream ends early and the final frames
+        do not come.
+
+        Raises:
+            InvalidRequest: a request that this model cannot run, such as one of 0 steps.
+            BackendFailure: the model failed; the backend can still be used.
+        """
+        ...
+
+    def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
+        """The final frames of `stream`, one for each request, in their order."""
+        ...
+
+    def warm_up(self, width: int, height: int) -> None:
+        """Runs what a first frame of this size would have to wait for."""
+        ...
+
+    def close(self) -> None:
+        """Gives the memory back; the backend is not used again."""
+        ...
+
+
+def final_frames(frames: Iterator[Frame]) -> list[Frame]:
+    """Drains a stream and keeps what is not a preview."""
+    return [frame for frame in frames if frame.is_last]

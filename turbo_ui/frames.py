@@ -1,0 +1,361 @@
+"""One frame: the request that holds everything which affects its picture, and the picture.
+
+A `FrameRequest` is frozen and checked when it is made: two equal requests give the same picture,
+    and no
+other part of the project has to check one again. No pixels but a sketch's are in it, and a sketch
+is compared by its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from turbo_ui.errors import InvalidRequest
+
+Pixels = npt.NDArray[np.uint8]
+"""`(H, W, 3) uint8 RGB 0–255`."""
+
+FrameKind = Literal["frame", "preview", "refine"]
+
+SIZE_STEP_PX = 8
+MIN_SIZE_PX = 64
+MAX_SIZE_PX = 2048
+MAX_SKETCH_PX = 4096
+MAX_PROMPT_CHARS = 2000
+MAX_INFERENCE_STEPS = 50
+MAX_GUIDANCE_SCALE = 30.0
+MAX_SEED = 2**32 - 1
+MAX_NAME_CHARS = 1024
+PAPER_TOLERANCE = 8
+"""A pixel within this of white is paper: JPEG ripples are not drawing."""
+
+
+class Sketch:
+    """The board flattened at model size, with a digest by which it is compared.
+
+    Args:
+        pixels: `(H, W, 3) uint8 RGB 0–255`; copied, so that nobody can change it later.
+        digest: of the pixels, where the caller has it already; else computed.
+
+    Raises:
+        InvalidRequest: not such an array, or larger than `MAX_SKETCH_PX` a side.
+    """
+
+    __slots__ = ("_is_empty", "digest", "pixels")
+
+    def __init__(self, pixels: Pixels, digest: str | None = None) -> None:
+        _check_pixels(pixels)
+        kept: Pixels = np.array(pixels, dtype=np.uint8, order="C", copy=True)
+        kept.setflags(write=False)
+        self.pixels = kept
+        self.digest = _digest(kept) if digest is None else digest
+        self._is_empty: bool | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is drawn: every pixel is within `PAPER_TOLERANCE` of white paper.
+
+        A page whose paper has another colour knows best whether it is empty, and sends no sketch.
+        """
+        if self._is_empty is None:
+            self._is_empty = int(self.pixels.min()) >= 255 - PAPER_TOLERANCE
+        return self._is_empty
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sketch) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Sketch({self.width}×{self.height}, {self.digest[:10]})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameRequest:
+    """Everything that affects a picture.
+
+    Attributes:
+        model: id in the catalog, or what `turbo_ui.load` was given.
+        revision: of the model's weights; None is the catalog's own.
+        prompt: at most `MAX_PROMPT_CHARS` characters; empty is allowed.
+        image: the sketch; an `(H, W, 3) uint8 RGB` array becomes a `Sketch`. None, or a sketch on
+            which nothing is drawn, is text-to-image.
+        strength: in (0, 1]; how far the picture may leave the sketch.
+        seed: 0 to `MAX_SEED`.
+        num_inference_steps: None is exactly one step at the timestep that the strength names; a
+            number is diffusers' own rule for the family.
+        guidance_scale: 0 for turbo models.
+        width, height: of the picture in pixels, multiples of `SIZE_STEP_PX`.
+        vae: "full", or "tiny" for the model's small stand-in VAE; None is the backend's choice.
+        dtype: "fp32", "fp16" or "bf16"; None is the backend's choice for its device.
+
+    Raises:
+        InvalidRequest: names the field, its value and what is allowed.
+    """
+
+    model: str = "doodle"
+    revision: str | None = None
+    prompt: str = ""
+    image: Sketch | Pixels | None = None
+    strength: float = 0.6
+    seed: int = 0
+    num_inference_steps: int | None = None
+    guidance_scale: float = 0.0
+    width: int = 256
+    height: int = 256
+    vae: Literal["full", "tiny"] | None = None
+    dtype: Literal["fp32", "fp16", "bf16"] | None = None
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__  # the dataclass is frozen; this is its constructor
+        set_field(self, "model", _name("model", self.model))
+        if self.revision is not None:
+            set_field(self, "revision", _name("revision", self.revision))
+        set_field(self, "prompt", _prompt(self.prompt))
+        set_field(self, "image", _sketch(self.image))
+        set_field(self, "strength", _strength(self.strength))
+        set_field(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
+        if self.num_inference_steps is not None:
+            steps = _integer(
+                "num_inference_steps", self.num_inference_steps, 1, MAX_INFERENCE_STEPS
+            )
+            set_field(self, "num_inference_steps", steps)
+        guidance = _number("guidance_scale", self.guidance_scale, 0.0, MAX_GUIDANCE_SCALE)
+        set_field(self, "guidance_scale", guidance)
+        set_field(self, "width", _size("width", self.width))
+        set_field(self, "height", _size("height", self.height))
+        _one_of("vae", self.vae, (None, "full", "tiny"))
+        _one_of("dtype", self.dtype, (None, "fp32", "fp16", "bf16"))
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """`image`, which the constructor made a `Sketch` whatever it was given."""
+        return cast("Sketch | None", self.image)
+
+    @property
+    def is_text_to_image(self) -> bool:
+        """True where no sketch, or an empty one, is given: the prompt alone decides."""
+        return self.sketch is None or self.sketch.is_empty
+
+    def batch_key(self) -> tuple[object, ...]:
+        """Requests with equal keys can be run in one batch of the same model.
+
+        Prompts, seeds, strengths and sketches may differ within a batch of one-step requests: they
+        only change numbers. With `num_inference_steps` given, the number of steps really run must
+        agree, which the strength decides; so must text-to-image or image-to-image.
+        """
+        shared = (
+            self.model,
+            self.revision,
+            self.width,
+            self.height,
+            self.guidance_scale,
+            self.vae,
+            self.dtype,
+            self.num_inference_steps,
+        )
+        if self.num_inference_steps is None:
+            return shared
+        strength = 1.0 if self.is_text_to_image else self.strength
+        return (*shared, self.is_text_to_image, strength)
+
+    def with_size(self, width: int, height: int) -> FrameRequest:
+        """The same request at another size."""
+        return replace(self, width=width, height=height)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields but the sketch's pixels, of which the digest stands there; fit for
+        `json.dumps`."""
+        answer: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        answer["image"] = None if self.sketch is None else self.sketch.digest
+        return answer
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], image: Sketch | None = None) -> FrameRequest:
+        """What `to_json` gave, back; the sketch comes beside it.
+
+        Raises:
+            InvalidRequest: an unknown or missing field, a wrong value, or a sketch that is not the
+                one whose digest the data names.
+        """
+        if not isinstance(data, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidRequest("request", data, "a JSON object")
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(str(name) for name in data if name not in known)
+        if unknown:
+            raise InvalidRequest("request", unknown[0], "the fields " + ", ".join(sorted(known)))
+        digest = data.get("image")
+        if digest is not None and (image is None or image.digest != digest):
+            found = None if image is None else image.digest
+            raise InvalidRequest("image", found, f"the sketch with the digest {digest}")
+        values: dict[str, Any] = {**data, "image": image}
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameTimings:
+    """Where the server's time for one frame went, each in ms.
+
+    A stage that did not run, such as a cached prompt's, is 0. In a batch each frame carries the
+    batch's
+    times: that is how long its own stage took.
+    """
+
+    decode_ms: float = 0.0
+    queue_wait_ms: float = 0.0
+    text_encode_ms: float = 0.0
+    vae_encode_ms: float = 0.0
+    denoise_ms: float = 0.0
+    vae_decode_ms: float = 0.0
+    encode_ms: float = 0.0
+
+    @property
+    def inference_ms(self) -> float:
+        """The backend's part: text encoder, VAE and denoising."""
+        return self.text_encode_ms + self.vae_encode_ms + self.denoise_ms + self.vae_decode_ms
+
+    @property
+    def total_ms(self) -> float:
+        return self.inference_ms + self.decode_ms + self.queue_wait_ms + self.encode_ms
+
+    def to_json(self) -> dict[str, float]:
+        return {item.name: float(getattr(self, item.name)) for item in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One picture and how it came to be.
+
+    Attributes:
+        image: `(H, W, 3) uint8 RGB 0–255`.
+        request: what it answers.
+        kind: "preview" is the predicted clean picture between two steps; "refine" a slow model's
+            picture.
+        step: how many denoising steps have run, from 1.
+        num_denoising_steps: how many run in all.
+        path: how it was computed ("cpu fp32 eager batch 1"), as the same pixels come only from the
+            same path.
+        is_last: no further picture of this request follows.
+    """
+
+    image: Pixels
+    request: FrameRequest
+    timings: FrameTimings = field(default_factory=FrameTimings)
+    kind: FrameKind = "frame"
+    step: int = 1
+    num_denoising_steps: int = 1
+    path: str = ""
+    is_last: bool = True
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the pixels; equal digests are equal pictures."""
+        return _digest(self.image)
+
+    def with_timings(self, **changed_ms: float) -> Frame:
+        """The same frame with some of its timings replaced."""
+        return replace(self, timings=replace(self.timings, **changed_ms))
+
+
+def _digest(pixels: Pixels) -> str:
+    # blake2b takes 0.3 ms for 512×512; 16 bytes leave no accidental collisions
+    sizes = np.asarray(pixels.shape, dtype="<u4").tobytes()
+    contiguous = np.ascontiguousarray(pixels)
+    return hashlib.blake2b(sizes + contiguous.tobytes(), digest_size=16).hexdigest()
+
+
+def _check_pixels(value: Any) -> None:
+    allowed = f"an (H, W, 3) uint8 RGB array, 1 to {MAX_SKETCH_PX} pixels a side"
+    if not isinstance(value, np.ndarray):
+        raise InvalidRequest("image", type(value).__name__, allowed)
+    array = cast("npt.NDArray[Any]", value)
+    is_picture = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3
+    if not is_picture or not all(1 <= side <= MAX_SKETCH_PX for side in array.shape[:2]):
+        raise InvalidRequest("image", f"{array.dtype} array of shape {array.shape}", allowed)
+
+
+def _sketch(value: Any) -> Sketch | None:
+    if value is None or isinstance(value, Sketch):
+        return value
+    _check_pixels(value)
+    return Sketch(value)
+
+
+def _name(field_name: str, value: object) -> str:
+    allowed = f"a text of 1 to {MAX_NAME_CHARS} characters"
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_CHARS:
+        raise InvalidRequest(field_name, value, allowed)
+    return value
+
+
+def _prompt(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest("prompt", value, "a text")
+    if len(value) > MAX_PROMPT_CHARS:
+        raise InvalidRequest(
+            "prompt", f"a text of {len(value)} characters", f"at most {MAX_PROMPT_CHARS} characters"
+        )
+    return value
+
+
+def _integer(field_name: str, value: Any, low: int, high: int) -> int:
+    allowed = f"a whole number from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InvalidRequest(field_name, value, allowed)
+    number = int(cast("int", value))
+    if not low <= number <= high:
+        raise InvalidRequest(field_name, number, allowed)
+    return number
+
+
+def _number(field_name: str, value: Any, low: float, high: float) -> float:
+    allowed = f"a number from {low:g} to {high:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InvalidRequest(field_name, value, allowed)
+    number = float(cast("float", value))
+    if not math.isfinite(number) or not low <= number <= high:
+        raise InvalidRequest(field_name, number, allowed)
+    return number
+
+
+def _strength(value: object) -> float:
+    try:
+        number = _number("strength", value, 0.0, 1.0)
+    except InvalidRequest:
+        number = 0.0
+    if number == 0.0:
+        raise InvalidRequest("strength", value, "a number above 0 and at most 1")
+    return number
+
+
+def _size(field_name: str, value: object) -> int:
+    allowed = f"a multiple of {SIZE_STEP_PX} from {MIN_SIZE_PX} to {MAX_SIZE_PX}"
+    try:
+        pixels = _integer(field_name, value, MIN_SIZE_PX, MAX_SIZE_PX)
+    except InvalidRequest:
+        raise InvalidRequest(field_name, value, allowed) from None
+    if pixels % SIZE_STEP_PX:
+        raise InvalidRequest(field_name, value, allowed)
+    return pixels
+
+
+def _one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise InvalidRequest(field_name, value, ", ".join(str(item) for item in allowed))

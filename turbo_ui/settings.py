@@ -1,0 +1,232 @@
+"""Every setting, in one table: name, default, unit, help.
+
+A value is taken from the command line (`--settle-ms 300`), else from the environment
+(`TURBO_UI_SETTLE_MS=300`), else it is the default. `docs/settings.md` shows the same table, and a
+test compares the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from turbo_ui.errors import InvalidSetting
+
+ENV_PREFIX = "TURBO_UI_"
+
+
+def _setting(default: Any, unit: str, text: str, **bounds: Any) -> Any:
+    """One row of the table."""
+    return Field(
+        default=default,
+        description=text,
+        json_schema_extra={"unit": unit},
+        **bounds,
+    )
+
+
+class Settings(BaseSettings):
+    """The table. Frozen: settings are read once, when the app starts."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid"
+    )
+
+    model: str | None = _setting(
+        None,
+        "id, folder or file",
+        "The preferred model. The app starts on doodle at once; this one loads behind it and takes "
+        "over. By default sd-turbo on a CUDA device, else none.",
+    )
+    device: str = _setting(
+        "auto",
+        "auto, cpu, cuda, cuda:N, mps",
+        "Where models run. auto: the first CUDA device, else Apple's, else the CPU.",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+    )
+    dtype: Literal["auto", "fp32", "fp16", "bf16"] = _setting(
+        "auto",
+        "auto, fp32, fp16, bf16",
+        "Number type of the models. auto: fp16 on a GPU, fp32 on a CPU.",
+    )
+    vae: Literal["auto", "full", "tiny"] = _setting(
+        "auto",
+        "auto, full, tiny",
+        "Which VAE. tiny: the small stand-in of the model's family, much faster. auto: the model's
+        own.",
+    )
+    max_batch: int = _setting(
+        4, "frames", "The most frames of different sessions that run together.", ge=1, le=64
+    )
+    host: str = _setting(
+        "127.0.0.1",
+        "address",
+        "The address to listen on; 0.0.0.0 for all. On a Hugging Face Space 0.0.0.0.",
+    )
+    port: int = _setting(
+        7860, "port", "The port to listen on; 0 takes a free one.", ge=0, le=65535
+    )
+    auth: str | None = _setting(
+        None,
+        "user:password",
+        "Ask for this login. Better given in the environment than as a flag.",
+        pattern=r"^[^:]+:.+$",
+    )
+    allowed_origins: str = _setting(
+        "",
+        "addresses, by commas",
+        "Other sites whose pages may use the live lane, such as https://example.org.",
+    )
+    debounce_ms: int = _setting(
+        60, "ms", "Typing rests this long before it makes a frame.", ge=0, le=5000
+    )
+    settle_ms: int = _setting(
+        500, "ms", "The hand rests this long before a refine model draws.", ge=0, le=60_000
+    )
+    jpeg_quality: int = _setting(
+        85, "1 to 95", "Quality of the pictures that travel to the page.", ge=1, le=95
+    )
+    max_connections: int = _setting(
+        64, "connections", "The most pages that may be connected at once.", ge=1, le=10_000
+    )
+    max_connections_per_address: int = _setting(
+        16, "connections", "The most pages from one network address.", ge=1, le=10_000
+    )
+    max_messages_per_s: int = _setting(
+        200, "messages/s", "The most messages a page may send in a second.", ge=1, le=10_000
+    )
+    max_message_bytes: int = _setting(
+        4 * 1024 * 1024,
+        "bytes",
+        "The longest message of the live lane.",
+        ge=1024,
+        le=64 * 1024 * 1024,
+    )
+    max_image_px: int = _setting(
+        4096, "px", "The longest side of a picture that is accepted.", ge=64, le=4096
+    )
+    max_prompt_chars: int = _setting(
+        2000, "characters", "The longest prompt.", ge=1, le=2000
+    )
+    max_stop_s: float = _setting(
+        5.0, "s", "How long a stop waits for the frame in flight.", gt=0, le=60
+    )
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """`allowed_origins` as a tuple."""
+        parts = (part.strip().rstrip("/") for part in self.allowed_origins.split(","))
+        return tuple(part for part in parts if part)
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """`auth` as (user, password), as Gradio takes it; None where no login is asked for."""
+        if self.auth is None:
+            return None
+        user, _, password = self.auth.partition(":")
+        return user, password
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting, as the documentation shows it."""
+
+    name: str
+    flag: str
+    env: str
+    default: str
+    unit: str
+    help: str
+
+
+def table() -> list[Row]:
+    """All settings in their order."""
+    rows: list[Row] = []
+    for name, info in Settings.model_fields.items():
+        extra = info.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        default = "–" if info.default in (None, "") else str(info.default)
+        rows.append(
+            Row(
+                name=name,
+                flag="--" + name.replace("_", "-"),
+                env=ENV_PREFIX + name.upper(),
+                default=default,
+                unit=unit,
+                help=info.description or "",
+            )
+        )
+    return rows
+
+
+def markdown_table() -> str:
+    """The table of `docs/settings.md`."""
+    lines = ["| flag | environment | default | unit | what it does |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{row.flag}` | `{row.env}` | {row.default} | {row.unit} | {row.help} |"
+        for row in table()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def read(arguments: Sequence[str] = ()) -> Settings:
+    """The settings from flags, environment and defaults.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Raises:
+        InvalidSetting: names the setting, its value and what is allowed.
+        SystemExit: for `--help` and unknown flags, as command lines do.
+    """
+    given = {
+        name: value for name, value in vars(parser().parse_args(arguments)).items() if value is not
+            None
+    }
+    try:
+        return Settings(**{**_hosted_defaults(), **given})
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's parser, made from the table."""
+    answer = argparse.ArgumentParser(
+        prog="app.py", description="Turbo UI: draw and type, and the picture follows."
+    )
+    for row in table():
+        text = f"{row.help} ({row.unit}; default {row.default}; {row.env})"
+        answer.add_argument(row.flag, dest=row.name, metavar="X", help=text.replace("%", "%%"))
+    return answer
+
+
+def _hosted_defaults() -> dict[str, str]:
+    """Where Gradio's hosts say what to listen on; our own variables win."""
+    answer: dict[str, str] = {}
+    gradio = {"host": "GRADIO_SERVER_NAME", "port": "GRADIO_SERVER_PORT"}
+    for name, variable in gradio.items():
+        value = os.environ.get(variable)
+        if value and not os.environ.get(ENV_PREFIX + name.upper()):
+            answer[name] = value
+    if "host" not in answer and os.environ.get("SPACE_ID"):
+        answer["host"] = os.environ.get(ENV_PREFIX + "HOST", "0.0.0.0")
+    return answer
+
+
+def _invalid(error: ValidationError) -> InvalidSetting:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    name = name.lower().removeprefix(ENV_PREFIX.lower())
+    info = Settings.model_fields.get(name)
+    extra = info.json_schema_extra if info is not None else None
+    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    # a password must not end up in a log
+    value = "***" if name == "auth" else first["input"]
+    return InvalidSetting(name, value, f"{unit} ({reason})" if unit else reason)

@@ -1,0 +1,135 @@
+// The board as data: objects, and the history of what was done to them. No drawing, no DOM in here.
+//
+// An object is frozen once it is on the board:
+//   { id, type: "stroke", tool: "brush" | "eraser", color: "#rrggbb", width,
+//     points: [[x, y, pressure], …], pressure: "pen" | "simulated" | "none", fill: bool }
+// Lengths are in board pixels: the board is BOARD_PX wide and high whatever the screen or the model.
+
+export const BOARD_PX = 512;
+export const MAX_UNDO = 200;
+const FORMAT = 1;
+
+/** The objects on the board, with undo and redo. `onChange` is called after each change. */
+export class BoardDocument {
+  constructor(onChange = () => {}) {
+    this.objects = [];
+    this.done = [];
+    this.undone = [];
+    this.nextId = 1;
+    this.onChange = onChange;
+  }
+
+  get isEmpty() {
+    return this.objects.length === 0;
+  }
+
+  get canUndo() {
+    return this.done.length > 0;
+  }
+
+  get canRedo() {
+    return this.undone.length > 0;
+  }
+
+  /** Puts one more object on top. */
+  add(object) {
+    const kept = Object.freeze({ ...object, id: this.nextId++ });
+    this.#apply({ removed: [], added: [kept] });
+    return kept;
+  }
+
+  /** Takes everything off the board; can be undone like any stroke. */
+  clear() {
+    if (!this.isEmpty) this.#apply({ removed: this.objects, added: [] });
+  }
+
+  /** Puts other objects in place of all that is there, as one step. */
+  replaceAll(objects) {
+    const added = objects.map((object) => Object.freeze({ ...object, id: this.nextId++ }));
+    this.#apply({ removed: this.objects, added });
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (!step) return false;
+    this.undone.push(step);
+    const gone = new Set(step.added.map((object) => object.id));
+    // what a step removes is always the whole board, so what comes back goes below what stayed
+    this.objects = [...step.removed, ...this.objects.filter((object) => !gone.has(object.id))];
+    this.onChange();
+    return true;
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (!step) return false;
+    this.done.push(step);
+    this.objects = after(this.objects, step);
+    this.onChange();
+    return true;
+  }
+
+  #apply(step) {
+    this.done.push(step);
+    if (this.done.length > MAX_UNDO) this.done.shift();
+    this.undone = [];
+    this.objects = after(this.objects, step);
+    this.onChange();
+  }
+
+  /** All of it as JSON-ready data; each object stands once, steps name them by id. */
+  toData({ withHistory = true } = {}) {
+    const byId = new Map();
+    const note = (objects) => objects.map((object) => (byId.set(object.id, object), object.id));
+    const shown = note(this.objects);
+    const steps = (list) => list.map((step) => [note(step.removed), note(step.added)]);
+    const done = withHistory ? steps(this.done) : [];
+    const undone = withHistory ? steps(this.undone) : [];
+    return { format: FORMAT, nextId: this.nextId, shown, done, undone, objects: [...byId.values()] };
+  }
+
+  /** What `toData` gave, back. Throws a TypeError on data of another shape, and changes nothing then. */
+  load(data) {
+    if (data?.format !== FORMAT) throw new TypeError("a board of an unknown format");
+    const byId = new Map(data.objects.map((object) => [object.id, checked(object)]));
+    const find = (ids) =>
+      ids.map((id) => {
+        if (!byId.has(id)) throw new TypeError(`the board names object ${id}, which it does not hold`);
+        return byId.get(id);
+      });
+    const steps = (list) => list.map(([removed, added]) => ({ removed: find(removed), added: find(added) }));
+    const [shown, done, undone] = [find(data.shown), steps(data.done), steps(data.undone)];
+    this.objects = shown;
+    this.done = done;
+    this.undone = undone;
+    this.nextId = Math.max(1, Number(data.nextId) || 1, ...[...byId.keys()].map((id) => id + 1));
+    this.onChange();
+  }
+}
+
+/** A stroke of an example file as an object of the board. */
+export function strokeFromExample(stroke) {
+  return {
+    type: "stroke",
+    tool: "brush",
+    color: stroke.color,
+    width: stroke.width,
+    points: stroke.points.map(([x, y]) => [x, y, 0.5]),
+    pressure: "none",
+    fill: Boolean(stroke.fill),
+  };
+}
+
+function after(objects, step) {
+  const gone = new Set(step.removed.map((object) => object.id));
+  return [...objects.filter((object) => !gone.has(object.id)), ...step.added];
+}
+
+function checked(object) {
+  const isPoint = (point) => Array.isArray(point) && point.every(Number.isFinite);
+  const isStroke = object.type === "stroke" && Array.isArray(object.points) && object.points.every(isPoint);
+  if (!Number.isInteger(object.id) || !isStroke || !(object.width > 0)) {
+    throw new TypeError("an object of the board is damaged");
+  }
+  return Object.freeze(object);
+}

@@ -1,0 +1,78 @@
+// Flattens the board to the model's size and encodes it, in a worker.
+
+import { BOARD_PX } from "./document.js";
+import { drawObject } from "./ink.js";
+
+export const PAPER = "#ffffff";
+const JPEG_QUALITY = 0.9;
+
+/** Flattens objects. What is settled stays drawn between calls: a stroke in progress costs one stroke. */
+export class Flattener {
+  #settled = null;
+  #drawn = [];
+
+  /** An ImageBitmap of the objects, and of the stroke in progress, on paper. */
+  flatten(objects, active, width, height) {
+    const settled = this.#settledOn(objects, width, height);
+    const sheet = new OffscreenCanvas(width, height);
+    const context = sheet.getContext("2d", { alpha: false });
+    context.fillStyle = PAPER;
+    context.fillRect(0, 0, width, height);
+    if (active?.tool === "eraser") {
+      // an eraser takes away ink, not paper: it has to work on a sheet that has no paper yet
+      const ink = new OffscreenCanvas(width, height);
+      const inkContext = ink.getContext("2d");
+      inkContext.drawImage(settled, 0, 0);
+      drawScaled(inkContext, active, width, height);
+      context.drawImage(ink, 0, 0);
+    } else {
+      context.drawImage(settled, 0, 0);
+      if (active) drawScaled(context, active, width, height);
+    }
+    return sheet.transferToImageBitmap();
+  }
+
+  #settledOn(objects, width, height) {
+    const canvas = this.#settled;
+    const isSameSize = canvas && canvas.width === width && canvas.height === height;
+    const isGrown = isSameSize && this.#drawn.every((object, index) => objects[index] === object);
+    if (!isGrown) {
+      this.#settled = new OffscreenCanvas(width, height);
+      this.#drawn = [];
+    }
+    const context = this.#settled.getContext("2d");
+    for (const object of objects.slice(this.#drawn.length)) drawScaled(context, object, width, height);
+    this.#drawn = objects;
+    return this.#settled;
+  }
+}
+
+function drawScaled(context, object, width, height) {
+  context.setTransform(width / BOARD_PX, 0, 0, height / BOARD_PX, 0, 0);
+  drawObject(context, object);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** Encodes bitmaps to JPEG in a worker of its own. */
+export class Encoder {
+  #worker = new Worker(new URL("./codec.worker.js", import.meta.url));
+  #waiting = new Map();
+  #nextId = 1;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }) => {
+      const { resolve, reject } = this.#waiting.get(data.id);
+      this.#waiting.delete(data.id);
+      if (data.error) reject(new Error(data.error));
+      else resolve(data);
+    };
+  }
+
+  /** Takes the bitmap over; resolves to { bytes: ArrayBuffer, encode_ms }. */
+  encode(bitmap) {
+    const id = this.#nextId++;
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#worker.postMessage({ id, bitmap, quality: JPEG_QUALITY }, [bitmap]);
+    return answer;
+  }
+}
