@@ -27,9 +27,9 @@ MAC_APPS = (
 def find() -> str | None:
     """The path of a Chromium or Chrome that can be started, or None.
 
-    `TURBO_UI_CHROMIUM` names one; else what is on the path; else Playwright's own.
+    `TURBO_UI_TEST_CHROMIUM` names one; else what is on the path; else Playwright's own.
     """
-    named = os.environ.get("TURBO_UI_CHROMIUM")
+    named = os.environ.get("TURBO_UI_TEST_CHROMIUM")
     if named:
         return named
     for name in NAMES:
@@ -74,7 +74,7 @@ def main() -> int:
         install()
         found = find()
     if found is None:
-        print("no browser: install Chromium or Chrome, or name one in TURBO_UI_CHROMIUM")
+        print("no browser: install Chromium or Chrome, or name one in TURBO_UI_TEST_CHROMIUM")
         return 1
     print(f"browser for the tests: {found}")
     return 0

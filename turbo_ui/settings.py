@@ -11,7 +11,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from turbo_ui.errors import InvalidSetting
 
 ENV_PREFIX = "TURBO_UI_"
+TEST_PREFIX = "TURBO_UI_TEST_"
+"""Variables with this prefix steer the tests and are none of the app's business."""
 
 
 def _setting(default: Any, unit: str, text: str, **bounds: Any) -> Any:
@@ -34,9 +36,7 @@ def _setting(default: Any, unit: str, text: str, **bounds: Any) -> Any:
 class Settings(BaseSettings):
     """The table. Frozen: settings are read once, when the app starts."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     model: str | None = _setting(
         None,
@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     vae: Literal["auto", "full", "tiny"] = _setting(
         "auto",
         "auto, full, tiny",
-        "Which VAE. tiny: the small stand-in of the model's family, much faster. auto: the model's
-        own.",
+        "Which VAE. tiny: the small stand-in of the model's family, much faster. "
+        "auto: the model's own.",
     )
     max_batch: int = _setting(
         4, "frames", "The most frames of different sessions that run together.", ge=1, le=64
@@ -69,14 +69,13 @@ class Settings(BaseSettings):
         "address",
         "The address to listen on; 0.0.0.0 for all. On a Hugging Face Space 0.0.0.0.",
     )
-    port: int = _setting(
-        7860, "port", "The port to listen on; 0 takes a free one.", ge=0, le=65535
-    )
+    port: int = _setting(7860, "port", "The port to listen on; 0 takes a free one.", ge=0, le=65535)
     auth: str | None = _setting(
         None,
         "user:password",
         "Ask for this login. Better given in the environment than as a flag.",
         pattern=r"^[^:]+:.+$",
+        repr=False,  # settings are logged
     )
     allowed_origins: str = _setting(
         "",
@@ -111,9 +110,7 @@ class Settings(BaseSettings):
     max_image_px: int = _setting(
         4096, "px", "The longest side of a picture that is accepted.", ge=64, le=4096
     )
-    max_prompt_chars: int = _setting(
-        2000, "characters", "The longest prompt.", ge=1, le=2000
-    )
+    max_prompt_chars: int = _setting(2000, "characters", "The longest prompt.", ge=1, le=2000)
     max_stop_s: float = _setting(
         5.0, "s", "How long a stop waits for the frame in flight.", gt=0, le=60
     )
@@ -149,8 +146,6 @@ def table() -> list[Row]:
     """All settings in their order."""
     rows: list[Row] = []
     for name, info in Settings.model_fields.items():
-        extra = info.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
         default = "–" if info.default in (None, "") else str(info.default)
         rows.append(
             Row(
@@ -158,7 +153,7 @@ def table() -> list[Row]:
                 flag="--" + name.replace("_", "-"),
                 env=ENV_PREFIX + name.upper(),
                 default=default,
-                unit=unit,
+                unit=_unit(name),
                 help=info.description or "",
             )
         )
@@ -186,11 +181,14 @@ def read(arguments: Sequence[str] = ()) -> Settings:
         SystemExit: for `--help` and unknown flags, as command lines do.
     """
     given = {
-        name: value for name, value in vars(parser().parse_args(arguments)).items() if value is not
-            None
+        name: value
+        for name, value in vars(parser().parse_args(arguments)).items()
+        if value is not None
     }
+    _refuse_unknown_variables()
+    values: dict[str, Any] = {**_hosted_defaults(), **given}
     try:
-        return Settings(**{**_hosted_defaults(), **given})
+        return Settings(**values)
     except ValidationError as error:
         raise _invalid(error) from None
 
@@ -219,13 +217,26 @@ def _hosted_defaults() -> dict[str, str]:
     return answer
 
 
+def _unit(name: str) -> str:
+    extra = cast("dict[str, Any]", Settings.model_fields[name].json_schema_extra)
+    return str(extra["unit"])
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable is said, not dropped."""
+    for variable in sorted(os.environ):
+        if not variable.startswith(ENV_PREFIX) or variable.startswith(TEST_PREFIX):
+            continue
+        if variable.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields:
+            known = ", ".join(row.env for row in table())
+            raise InvalidSetting(variable, os.environ[variable], f"one of {known}")
+
+
 def _invalid(error: ValidationError) -> InvalidSetting:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     name = name.lower().removeprefix(ENV_PREFIX.lower())
-    info = Settings.model_fields.get(name)
-    extra = info.json_schema_extra if info is not None else None
-    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    unit = _unit(name) if name in Settings.model_fields else ""
     reason = first["msg"][0].lower() + first["msg"][1:]
     # a password must not end up in a log
     value = "***" if name == "auth" else first["input"]

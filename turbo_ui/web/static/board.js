@@ -1,0 +1,188 @@
+// The drawing board: a Konva stage over a BoardDocument. Strokes become objects when the pen lifts.
+
+import "./vendor/konva/konva.min.js";
+import { BOARD_PX, BoardDocument } from "./document.js";
+import { drawObject } from "./ink.js";
+import { PAPER } from "./sketch.js";
+
+const Konva = globalThis.Konva;
+const MIN_STEP = 0.6; // board pixels: nearer points only add work
+
+/** Draws with pointer, pen and touch; calls `onInk(eventTime)` for each change of what is seen. */
+export class Board {
+  constructor(host, { onInk, onDocument, onSettled }) {
+    this.host = host;
+    this.onInk = onInk;
+    this.onSettled = onSettled;
+    this.tool = { tool: "brush", color: "#1b1b1f", width: 10 };
+    this.active = null;
+    this.hasSeenPen = false;
+    this.document = new BoardDocument(() => {
+      this.#drawSettled();
+      onDocument(this.document);
+    });
+    this.#buildStage();
+    this.#listen();
+  }
+
+  /** Changes tool, colour or width for the strokes to come. */
+  choose(change) {
+    Object.assign(this.tool, change);
+    this.host.dataset.tool = this.tool.tool;
+    this.#moveCursor(null);
+  }
+
+  undo() {
+    this.#edit(() => this.document.undo());
+  }
+
+  redo() {
+    this.#edit(() => this.document.redo());
+  }
+
+  clear() {
+    this.#edit(() => this.document.clear());
+  }
+
+  replaceAll(objects) {
+    this.#edit(() => this.document.replaceAll(objects));
+  }
+
+  #edit(action) {
+    if (this.active) this.#finish();
+    action();
+    this.onInk(performance.now());
+    this.onSettled();
+  }
+
+  #buildStage() {
+    this.stage = new Konva.Stage({ container: this.host, width: 1, height: 1, listening: false });
+    const paper = new Konva.Layer({ listening: false });
+    paper.add(new Konva.Rect({ width: BOARD_PX, height: BOARD_PX, fill: PAPER }));
+    // ink lies on a layer of its own so that the eraser takes away ink and not paper
+    this.ink = new Konva.Layer({ listening: false });
+    this.wet = new Konva.Layer({ listening: false });
+    this.wetShape = this.#shape(() => (this.active ? [this.active] : []));
+    this.wet.add(this.wetShape);
+    this.ink.add(this.#shape(() => this.#inkObjects()));
+    this.stage.add(paper, this.ink, this.wet);
+    new ResizeObserver(() => this.#fit()).observe(this.host);
+    this.#fit();
+  }
+
+  #shape(objects) {
+    return new Konva.Shape({
+      listening: false,
+      perfectDrawEnabled: false,
+      sceneFunc: (context) => {
+        for (const object of objects()) drawObject(context._context, object);
+      },
+    });
+  }
+
+  #inkObjects() {
+    const erasing = this.active?.tool === "eraser" ? [this.active] : [];
+    return [...this.document.objects, ...erasing];
+  }
+
+  #fit() {
+    const side = Math.round(Math.min(this.host.clientWidth, this.host.clientHeight));
+    if (!side || side === this.stage.width()) return;
+    this.stage.size({ width: side, height: side });
+    this.stage.scale({ x: side / BOARD_PX, y: side / BOARD_PX });
+    this.stage.batchDraw();
+  }
+
+  #drawSettled() {
+    this.ink?.batchDraw();
+  }
+
+  #listen() {
+    const host = this.host;
+    host.addEventListener("pointerdown", (event) => this.#begin(event));
+    host.addEventListener("pointermove", (event) => this.#move(event));
+    host.addEventListener("pointerup", (event) => this.#end(event));
+    host.addEventListener("pointercancel", (event) => this.#end(event));
+    host.addEventListener("pointerleave", () => this.#moveCursor(null));
+    host.addEventListener("contextmenu", (event) => event.preventDefault());
+    // iOS scrolls on touchmove whatever touch-action says once a finger has moved
+    host.addEventListener("touchmove", (event) => event.preventDefault(), { passive: false });
+    this.cursor = host.parentElement.querySelector(".board-cursor");
+  }
+
+  #pointOf(event) {
+    const box = this.host.getBoundingClientRect();
+    const scale = BOARD_PX / box.width;
+    const pressure = event.pointerType === "pen" ? event.pressure : 0.5;
+    const round = (value) => Math.round(value * 10) / 10;
+    return [
+      round((event.clientX - box.left) * scale),
+      round((event.clientY - box.top) * scale),
+      Math.round(pressure * 100) / 100,
+    ];
+  }
+
+  #begin(event) {
+    if (this.active || event.button > 0) return;
+    if (event.pointerType === "pen") this.hasSeenPen = true;
+    else if (event.pointerType === "touch" && this.hasSeenPen) return; // a resting palm
+    event.preventDefault();
+    document.activeElement?.blur?.();
+    this.host.focus({ preventScroll: true });
+    this.host.setPointerCapture(event.pointerId);
+    this.pointerId = event.pointerId;
+    this.active = {
+      type: "stroke",
+      ...this.tool,
+      points: [this.#pointOf(event)],
+      pressure: event.pointerType === "pen" ? "pen" : "simulated",
+      fill: false,
+    };
+    this.#drawActive(event.timeStamp);
+  }
+
+  #move(event) {
+    this.#moveCursor(event);
+    if (!this.active || event.pointerId !== this.pointerId) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    for (const each of events.length ? events : [event]) {
+      const point = this.#pointOf(each);
+      const last = this.active.points.at(-1);
+      if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= MIN_STEP) this.active.points.push(point);
+    }
+    this.#drawActive(event.timeStamp);
+  }
+
+  #end(event) {
+    if (!this.active || event.pointerId !== this.pointerId) return;
+    this.#finish();
+    this.onInk(event.timeStamp);
+    this.onSettled();
+  }
+
+  #finish() {
+    const stroke = this.active;
+    this.active = null;
+    this.wet.batchDraw();
+    this.document.add(stroke);
+  }
+
+  #drawActive(eventTime) {
+    // one drawing a display frame, however many pointer events there are
+    (this.active.tool === "eraser" ? this.ink : this.wet).batchDraw();
+    this.onInk(eventTime);
+  }
+
+  #moveCursor(event) {
+    const cursor = this.cursor;
+    if (!cursor) return;
+    const isShown = event && event.pointerType !== "touch";
+    cursor.hidden = !isShown;
+    if (!isShown) return;
+    const box = this.host.getBoundingClientRect();
+    const size = Math.max(4, (this.tool.width * box.width) / BOARD_PX);
+    cursor.style.width = cursor.style.height = `${size}px`;
+    const [x, y] = [event.clientX - box.left - size / 2, event.clientY - box.top - size / 2];
+    cursor.style.transform = `translate(${x}px, ${y}px)`;
+  }
+}

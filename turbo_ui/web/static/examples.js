@@ -1,0 +1,45 @@
+// The examples row: small drawings with a prompt, one click puts one on the board.
+
+import { BOARD_PX, strokeFromExample } from "./document.js";
+import { drawObject } from "./ink.js";
+import { PAPER } from "./sketch.js";
+
+const THUMBNAIL_PX = 144;
+
+/** Fills the row from the server's list; `onPick(example)` gets { title, prompt, strength, objects }. */
+export class Examples {
+  constructor(root, onPick) {
+    this.root = root;
+    this.onPick = onPick;
+    this.list = [];
+  }
+
+  async load(url) {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`the examples did not come: ${answer.status}`);
+    this.list = (await answer.json()).map((example) => ({
+      ...example,
+      objects: example.strokes.map(strokeFromExample),
+    }));
+    this.root.replaceChildren(...this.list.map((example) => this.#button(example)));
+  }
+
+  #button(example) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "example";
+    button.title = example.prompt;
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = THUMBNAIL_PX;
+    const context = canvas.getContext("2d");
+    context.fillStyle = PAPER;
+    context.fillRect(0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+    context.scale(THUMBNAIL_PX / BOARD_PX, THUMBNAIL_PX / BOARD_PX);
+    for (const object of example.objects) drawObject(context, object);
+    const title = document.createElement("span");
+    title.textContent = example.title;
+    button.append(canvas, title);
+    button.addEventListener("click", () => this.onPick(example));
+    return button;
+  }
+}

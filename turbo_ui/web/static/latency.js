@@ -1,0 +1,94 @@
+// The latency strip: where the last frame's time went, the last 120 frames, and the counters.
+
+import { MAX_RECORDS, STAGES } from "./meter.js";
+
+const REDRAW_MS = 100; // numbers that change faster cannot be read
+const MIN_SCALE_MS = 60;
+
+/** Shows a Meter; `counters()` gives { superseded, numSessions }. */
+export class LatencyStrip {
+  constructor(root, meter, counters) {
+    this.root = root;
+    this.meter = meter;
+    this.counters = counters;
+    this.bars = root.querySelector("[data-waterfall]");
+    this.spark = root.querySelector("[data-spark]");
+    this.scale = MIN_SCALE_MS;
+    this.#addBars();
+    this.drawnFrames = -1;
+    setInterval(() => this.#show(), REDRAW_MS);
+  }
+
+  #addBars() {
+    this.segments = STAGES.map(([name, where, help]) => {
+      const bar = document.createElement("span");
+      bar.className = `stage stage-${where}`;
+      bar.dataset.stage = name;
+      bar.title = help;
+      this.bars.append(bar);
+      return bar;
+    });
+  }
+
+  #put(name, text) {
+    const place = this.root.querySelector(`[data-value="${name}"]`);
+    if (place.textContent !== text) place.textContent = text;
+  }
+
+  #show() {
+    const { meter } = this;
+    const now = performance.now();
+    const { superseded, numSessions } = this.counters();
+    this.#put("fps", meter.fps(now).toFixed(meter.fps(now) < 10 ? 1 : 0));
+    this.#put("superseded", String(superseded));
+    this.#put("people", numSessions > 1 ? `${numSessions} people share this device` : "The device is all yours");
+    if (meter.frames === this.drawnFrames) return;
+    this.drawnFrames = meter.frames;
+    const { last } = meter;
+    if (!last) return;
+    this.#put("last", ms(last.total));
+    this.#put("p50", ms(meter.percentile(0.5)));
+    this.#put("p95", ms(meter.percentile(0.95)));
+    this.#showWaterfall(last);
+    this.#showSpark();
+  }
+
+  #showWaterfall(last) {
+    // the scale follows slowly, so that bars of successive frames can be compared
+    this.scale = Math.max(MIN_SCALE_MS, last.total, this.scale * 0.97);
+    STAGES.forEach(([name, , help], index) => {
+      const value = last.stages[name] ?? 0;
+      this.segments[index].style.width = `${(100 * value) / this.scale}%`;
+      this.segments[index].title = `${label(name)} ${ms(value)} ms. ${help}`;
+    });
+  }
+
+  #showSpark() {
+    const canvas = this.spark;
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
+    if (!width) return;
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, width, height);
+    const values = this.meter.records.map((record) => record.total);
+    const top = Math.max(MIN_SCALE_MS, ...values);
+    const step = width / MAX_RECORDS;
+    context.fillStyle = getComputedStyle(canvas).color;
+    values.forEach((value, index) => {
+      const tall = Math.max(ratio, (value / top) * height);
+      context.globalAlpha = 0.35 + (0.65 * (index + 1)) / values.length;
+      context.fillRect((MAX_RECORDS - values.length + index) * step, height - tall, Math.max(1, step * 0.7), tall);
+    });
+  }
+}
+
+function label(name) {
+  return name.replace("_", " ");
+}
+
+function ms(value) {
+  if (value === null) return "–";
+  return value < 10 ? value.toFixed(1) : Math.round(value).toString();
+}
