@@ -1,0 +1,1 @@
+"""Training code of the models this project ships. Never imported by `turbo_ui`."""

@@ -1,0 +1,1 @@
+"""Data, model, training and evaluation of the embedded model "doodle"."""

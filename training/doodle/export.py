@@ -1,0 +1,47 @@
+"""Stage 5: the newest averaged weights as an ordinary diffusers folder in `assets/doodle`."""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from training.doodle import run
+from training.doodle.data import ROOT
+from training.doodle.model import build_unet, export
+from training.doodle.pool import freeze_autoencoder
+from training.doodle.train_unet import load_text_encoder
+
+FOLDER = ROOT / "assets" / "doodle"
+
+
+def write_checksums(folder: Path) -> None:
+    """SHA-256 of every model file, for the test that guards the shipped weights."""
+    sums = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.parent != folder
+    }
+    (folder / "checksums.json").write_text(json.dumps(sums, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    args = parser.parse_args()
+    vae = freeze_autoencoder()
+    if state := run.load("decoder"):
+        vae.decoder.load_state_dict(state["average"])
+    unet = build_unet()
+    state = run.load("unet")
+    if state is None:
+        raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
+    unet.load_state_dict(state["average"])
+    tokenizer, text_encoder = load_text_encoder()
+    export(args.out, vae.float(), unet.eval(), text_encoder, tokenizer)
+    write_checksums(args.out)
+    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"{args.out}: {size / 1e6:.1f} MB, UNet at step {state['step']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What the autoencoder is scored by."""
+
+import torch
+import torch.nn.functional as F
+
+# RGB → luma and two chroma axes (ITU-R BT.601): colour errors are weighted apart from brightness.
+_YCC = torch.tensor(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+)
+_CHROMA_WEIGHT = 2.0
+
+
+def picture_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Colour-aware L1 at three scales plus L1 of gradients.
+
+    Args:
+        predicted, target: `(N, 3, H, W) float`, −1 to 1.
+    """
+    matrix = _YCC.to(predicted)
+    difference = torch.einsum("ij,njhw->nihw", matrix, predicted - target)
+    difference = (
+        difference * predicted.new_tensor([1, _CHROMA_WEIGHT, _CHROMA_WEIGHT])[:, None, None]
+    )
+    loss = difference.abs().mean()
+    coarse = difference
+    for _ in range(2):
+        coarse = F.avg_pool2d(coarse, 4)
+        loss = loss + 0.5 * coarse.abs().mean()
+    horizontal = difference[..., 1:] - difference[..., :-1]
+    vertical = difference[..., 1:, :] - difference[..., :-1, :]
+    return loss + horizontal.abs().mean() + vertical.abs().mean()
+
+
+def whiteness_loss(latents: torch.Tensor) -> torch.Tensor:
+    """How far latents `(N, C, h, w)` are from zero mean and identity covariance over a batch."""
+    flat = latents.transpose(0, 1).flatten(1)
+    mean = flat.mean(dim=1)
+    centred = flat - mean[:, None]
+    covariance = centred @ centred.T / centred.shape[1]
+    identity = torch.eye(len(covariance), device=latents.device)
+    return mean.square().mean() + (covariance - identity).square().mean() * 4

@@ -1,0 +1,131 @@
+"""A pool of scene and sketch pairs encoded to latents once, so that the denoiser trains at full
+speed.
+
+Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number only.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from tqdm import tqdm
+from transformers import CLIPTokenizer
+
+from training.doodle import run, scenes, sketch
+from training.doodle.data import Concept, load_concepts
+from training.doodle.model import build_autoencoder
+from training.doodle.train_autoencoder import fold, to_tensor
+from training.doodle.train_text import TOKENIZER_DIR
+
+POOL_DIR = run.RUN_DIR / "pool"
+SHARD_PAIRS = 512
+CANONICAL_SHARE = 0.25
+_SKETCHES_A_SCENE = 2
+_FROZEN = "autoencoder-frozen"
+
+
+def freeze_autoencoder() -> AutoencoderTiny:
+    """The averaged autoencoder, latents whitened; frozen at its first use for every later shard."""
+    vae = build_autoencoder()
+    if state := run.load(_FROZEN):
+        vae.load_state_dict(state["model"])
+    elif state := run.load("autoencoder"):
+        vae.load_state_dict(state["average"])
+        rng = np.random.default_rng(77)
+        concepts = load_concepts()
+        pictures = [scenes.render(scenes.sample_sketched(rng, concepts)) for _ in range(160)]
+        pictures += [sketch.degrade(rng, scenes.sample_sketched(rng, concepts)) for _ in range(96)]
+        vae = fold(vae, pictures)
+        run.save(_FROZEN, {"model": vae.state_dict()})
+    else:
+        raise SystemExit("train the autoencoder first: python -m training.doodle.train_autoencoder")
+    return vae.eval().requires_grad_(False)
+
+
+def unnamed(rng: np.random.Generator, caption: str) -> str:
+    """Now and then no caption, or nonsense for it: then shape and colour decide."""
+    draw = rng.random()
+    if draw < 0.05:
+        return ""
+    if draw < 0.08:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        return "".join(letters[i] for i in rng.integers(0, 26, rng.integers(3, 9)))
+    return caption
+
+
+def sample_pairs(
+    rng: np.random.Generator, concepts: list[Concept], num: int
+) -> list[tuple[np.ndarray, np.ndarray, str, bool]]:
+    """`num` tuples of sketch, picture (both `(256, 256, 3) uint8`), caption, is canonical."""
+    pairs: list[tuple[np.ndarray, np.ndarray, str, bool]] = []
+    while len(pairs) < num:
+        first = concepts[rng.integers(len(concepts))]
+        if rng.random() < CANONICAL_SHARE:
+            scene = scenes.sample_canonical(rng, concepts, first)
+            pairs.append((sketch.paper(rng), scenes.render(scene), scene.caption, True))
+        else:
+            scene = scenes.sample_sketched(rng, concepts, first)
+            picture = scenes.render(scene)
+            is_plain = scene.background is scenes.WHITE
+            for _ in range(_SKETCHES_A_SCENE):
+                caption = unnamed(rng, scene.caption) if is_plain else scene.caption
+                pairs.append((sketch.degrade(rng, scene), picture, caption, False))
+    return pairs[:num]
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderTiny, pictures: list[np.ndarray]) -> torch.Tensor:
+    batch = to_tensor(pictures).to(memory_format=torch.channels_last)
+    return torch.cat([vae.encode(part).latents for part in batch.split(16)]).half().contiguous()
+
+
+def build_shard(index: int, vae: AutoencoderTiny, concepts: list, tokenizer: CLIPTokenizer) -> Path:
+    path = POOL_DIR / f"{index:05d}.pt"
+    if path.exists():
+        return path
+    rng = np.random.default_rng([2026, index])
+    sketches, pictures, captions, canonical = zip(
+        *sample_pairs(rng, concepts, SHARD_PAIRS), strict=True
+    )
+    unique = {id(picture): picture for picture in pictures}
+    encoded = dict(zip(unique, encode(vae, list(unique.values())), strict=True))
+    ids = tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
+    state = {
+        "sketch": encode(vae, list(sketches)),
+        "target": torch.stack([encoded[id(picture)] for picture in pictures]),
+        "ids": ids["input_ids"].short(),
+        "canonical": torch.tensor(canonical),
+    }
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+    return path
+
+
+def load_pool(last: int) -> dict[str, torch.Tensor]:
+    """The newest `last` shards as one."""
+    shards = [torch.load(path) for path in sorted(POOL_DIR.glob("*.pt"))[-last:]]
+    if not shards:
+        raise SystemExit("the pool is empty: python -m training.doodle.pool")
+    return {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--shards", type=int, default=32)
+    args = parser.parse_args()
+    run.keep_memory()
+    cv2.setNumThreads(1)
+    POOL_DIR.mkdir(parents=True, exist_ok=True)
+    vae = freeze_autoencoder().to(memory_format=torch.channels_last)
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
+    concepts = load_concepts()
+    for index in tqdm(range(args.first, args.first + args.shards), desc="pool"):
+        build_shard(index, vae, concepts, tokenizer)
+
+
+if __name__ == "__main__":
+    main()

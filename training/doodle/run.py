@@ -1,0 +1,86 @@
+"""What every training stage shares: checkpoints, averages of weights, a progress bar with rates."""
+
+import contextlib
+import copy
+import ctypes
+import math
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from training.doodle.data import ROOT
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+RUN_DIR = ROOT / ".cache" / "doodle-run"
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep freed memory: each step frees and takes the same large tensors again.
+
+    By default they go back to the system and every step pays for its page faults (half of the CPU
+    time here).
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Average:
+    """Exponential moving average of weights, with a warm-up so that early weights fade."""
+
+    def __init__(self, module: torch.nn.Module, decay: float = 0.999):
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay = decay
+        self.num_updates = 0
+
+    @torch.no_grad()
+    def update(self, module: torch.nn.Module) -> None:
+        self.num_updates += 1
+        decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
+        for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+
+
+def save(name: str, state: dict) -> None:
+    """Write a checkpoint so that a stop at any moment leaves the old or the new one whole."""
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    part = RUN_DIR / f"{name}.part"
+    torch.save(state, part)
+    part.replace(RUN_DIR / f"{name}.pt")
+
+
+def load(name: str) -> dict | None:
+    path: Path = RUN_DIR / f"{name}.pt"
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
+
+
+class Progress:
+    """A progress bar with a smoothed loss and samples per second."""
+
+    def __init__(self, title: str, done: int, total: int):
+        self.bar = tqdm(total=total, initial=done, desc=title, mininterval=15, smoothing=0.05)
+        self.started_at, self.num_samples, self.smooth = time.monotonic(), 0, {}
+
+    def step(self, num_samples: int, **losses: float) -> None:
+        self.num_samples += num_samples
+        for key, value in losses.items():
+            self.smooth[key] = self.smooth.get(key, value) * 0.98 + value * 0.02
+        rate = self.num_samples / (time.monotonic() - self.started_at)
+        text = " ".join(f"{key} {value:.4f}" for key, value in self.smooth.items())
+        self.bar.set_postfix_str(f"{text} {rate:.1f} samples/s", refresh=False)
+        self.bar.update(1)
+
+
+def cosine(step: int, total: int, warm_up: int = 200, floor: float = 0.05) -> float:
+    """Learning-rate factor: linear warm-up, then a cosine down to `floor`."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    phase = min((step - warm_up) / max(total - warm_up, 1), 1.0)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * phase))

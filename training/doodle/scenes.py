@@ -1,0 +1,315 @@
+"""Scenes of one to four objects with a caption: what the model learns to paint.
+
+A caption without a place for each word would leave the model guessing, and a guess averaged over
+all
+answers is a smear. So whatever the sketch does not show has one right answer: text alone gives a
+canonical layout, and a background that is neither named nor drawn is white.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from training.doodle.data import COLOURS, OBJECT_PX, Concept
+
+SIZE_PX = 256
+CANONICAL = {  # number of objects → (centre x, centre y, size) of each, in pixels
+    1: ((128, 128, 200),),
+    2: ((70, 132, 118), (186, 132, 118)),
+    3: ((48, 132, 84), (128, 132, 84), (208, 132, 84)),
+    4: ((72, 72, 100), (184, 72, 100), (72, 184, 100), (184, 184, 100)),
+}
+PLAIN = {
+    "white": (255, 255, 255),
+    "pink": (252, 196, 215),
+    "yellow": (255, 231, 140),
+    "blue": (160, 205, 250),
+    "green": (178, 226, 170),
+    "orange": (255, 200, 145),
+    "purple": (209, 187, 245),
+    "red": (240, 120, 115),
+    "grey": (200, 202, 208),
+    "black": (32, 33, 38),
+}
+
+
+@dataclass(frozen=True)
+class Background:
+    """A backdrop: `kind` names a painter, `phrases` are ways to say it ("" says nothing)."""
+
+    kind: str
+    phrases: tuple[str, ...]
+    horizon: float = 0.62
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One object on the canvas; centre and size in pixels of the 256×256 picture."""
+
+    concept: Concept
+    x: float
+    y: float
+    size: float
+    is_flipped: bool = False
+    colour: str | None = None
+
+    def matrix(self, source_px: int) -> np.ndarray:
+        """The 2×3 affine matrix from a `source_px` square picture of the object to the canvas."""
+        scale = self.size / source_px
+        x0, y0 = self.x - self.size / 2, self.y - self.size / 2
+        half = (scale - 1) / 2  # pixel centres
+        if self.is_flipped:
+            return np.float32([[-scale, 0, x0 + self.size - 1 - half], [0, scale, y0 + half]])
+        return np.float32([[scale, 0, x0 + half], [0, scale, y0 + half]])
+
+
+@dataclass(frozen=True)
+class Scene:
+    objects: tuple[Placed, ...]
+    background: Background
+    caption: str
+    is_background_drawn: bool = False
+
+
+def _vertical(top: Sequence[int], bottom: Sequence[int], height: int) -> np.ndarray:
+    ramp = np.linspace(0, 1, max(height, 1), dtype=np.float32)[:, None, None]
+    return np.broadcast_to(
+        np.float32(top) * (1 - ramp) + np.float32(bottom) * ramp, (max(height, 1), SIZE_PX, 3)
+    )
+
+
+def _split(horizon: float, sky: tuple, ground: tuple, curve: float = 0.0) -> np.ndarray:
+    """Sky over ground, each a (top, bottom) gradient; `curve` (px) bends the horizon."""
+    line = int(horizon * SIZE_PX)
+    picture = _vertical(*sky, SIZE_PX).copy()
+    ground_px = _vertical(*ground, SIZE_PX)
+    x = np.linspace(-1, 1, SIZE_PX)
+    edge = line + curve * (x**2 - 0.5)
+    weight = np.clip(np.arange(SIZE_PX)[:, None] - edge[None] + 0.5, 0, 1)[..., None]
+    return picture * (1 - weight) + np.roll(ground_px, line, axis=0) * weight
+
+
+def _night(horizon: float) -> np.ndarray:
+    picture = _vertical((18, 22, 58), (62, 62, 122), SIZE_PX).copy()
+    rng = np.random.default_rng(5)  # the same stars every night: one right answer
+    for x, y, r in zip(*rng.integers(0, SIZE_PX, (2, 26)), rng.uniform(0.8, 1.9, 26), strict=True):
+        cv2.circle(picture, (int(x), int(y)), round(r), (250, 244, 205), -1, cv2.LINE_AA)
+    return picture
+
+
+def _room(horizon: float) -> np.ndarray:
+    return _split(
+        max(horizon, 0.66), ((247, 226, 200), (240, 208, 174)), ((176, 126, 88), (148, 100, 66))
+    )
+
+
+PAINTERS: dict[str, Callable[[float], np.ndarray]] = {
+    "grass": lambda h: _split(
+        h, ((140, 205, 250), (214, 238, 255)), ((134, 200, 92), (84, 160, 62)), 26
+    ),
+    "sea": lambda h: _split(h, ((150, 212, 250), (222, 242, 255)), ((60, 150, 215), (24, 92, 168))),
+    "underwater": lambda h: _vertical((96, 200, 226), (18, 88, 160), SIZE_PX),
+    "beach": lambda h: _split(
+        h, ((126, 206, 250), (206, 240, 252)), ((250, 226, 164), (232, 196, 126)), -14
+    ),
+    "snow": lambda h: _split(
+        h, ((176, 210, 240), (226, 238, 250)), ((252, 253, 255), (222, 232, 246)), 22
+    ),
+    "night": _night,
+    "sunset": lambda h: _split(
+        h, ((250, 150, 96), (255, 214, 140)), ((120, 74, 104), (76, 48, 84))
+    ),
+    "room": _room,
+    "sky": lambda h: _vertical((112, 186, 248), (220, 240, 255), SIZE_PX),
+}
+_SCENERY = {
+    "grass": (
+        "on grass",
+        "on the grass",
+        "in a meadow",
+        "on a lawn",
+        "in a field",
+        "blue sky and grass",
+    ),
+    "sea": ("on the sea", "at sea", "on the ocean", "on water"),
+    "underwater": ("in the sea", "under water", "underwater", "in the ocean"),
+    "beach": ("on the beach", "on a beach", "on sand"),
+    "snow": ("in the snow", "on snow", "in winter"),
+    "night": ("night sky", "at night", "starry night", "under the stars"),
+    "sunset": ("at sunset", "sunset", "in the evening"),
+    "room": ("in a room", "indoors", "on the floor"),
+    "sky": ("in the sky", "blue sky", "in the air"),
+}
+WHITE = Background("plain:white", ("",))
+BACKGROUNDS: tuple[Background, ...] = (
+    *(Background(kind, phrases) for kind, phrases in _SCENERY.items()),
+    *(
+        Background(f"plain:{name}", (f"{name} background", f"on {name}", f"on a {name} background"))
+        for name in PLAIN
+        if name != "white"
+    ),
+)
+
+
+def paint_background(background: Background) -> np.ndarray:
+    """`(256, 256, 3) float32` RGB 0–255."""
+    if background.kind.startswith("plain:"):
+        colour = np.float32(PLAIN[background.kind.removeprefix("plain:")])
+        return np.broadcast_to(colour, (SIZE_PX, SIZE_PX, 3)).copy()
+    return PAINTERS[background.kind](background.horizon).astype(np.float32).copy()
+
+
+def place_layer(placed: Placed) -> np.ndarray:
+    """The object at its place, `(256, 256, 4) uint8` premultiplied RGBA."""
+    source = placed.concept.coloured(placed.colour)
+    if placed.size < OBJECT_PX / 2:  # average down first: bilinear sampling alone would alias
+        target = max(8, round(placed.size))
+        source = cv2.resize(source, (target, target), interpolation=cv2.INTER_AREA)
+    return cv2.warpAffine(
+        source, placed.matrix(source.shape[0]), (SIZE_PX, SIZE_PX), flags=cv2.INTER_LINEAR
+    )
+
+
+def render(scene: Scene) -> np.ndarray:
+    """The picture of a scene, `(256, 256, 3) uint8` RGB; later objects lie in front."""
+    picture = paint_background(scene.background)
+    for placed in scene.objects:
+        layer = place_layer(placed).astype(np.float32)
+        picture = picture * (1 - layer[..., 3:] / 255) + layer[..., :3]
+    return picture.round().clip(0, 255).astype(np.uint8)
+
+
+# -- captions -------------------------------------------------------------------------------------
+
+
+def article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def plural(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun if noun.endswith("s") else f"{noun}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
+
+
+def name_object(rng: np.random.Generator, placed: Placed, has_sketch: bool) -> str:
+    """A noun phrase for an object: a name or synonym, sometimes with its colour."""
+    concept = placed.concept
+    noun = concept.name
+    draw = rng.random()
+    if has_sketch and concept.sketch_only_names and draw < 0.35:
+        noun = concept.sketch_only_names[0]
+    elif concept.synonyms and draw > 0.65:
+        noun = concept.synonyms[rng.integers(len(concept.synonyms))]
+    if placed.colour and (not has_sketch or rng.random() < 0.7):
+        noun = f"{placed.colour} {noun}"
+    return noun
+
+
+def write_caption(
+    rng: np.random.Generator, objects: Sequence[Placed], phrase: str, has_sketch: bool
+) -> str:
+    """Name the objects, mostly from left to right, and the background phrase, in many wordings."""
+    order = sorted(objects, key=lambda p: p.x)
+    if has_sketch and rng.random() < 0.25:
+        rng.shuffle(order)  # type: ignore[arg-type]
+    nouns = [name_object(rng, placed, has_sketch) for placed in order]
+    style = rng.random()
+    if len(set(nouns)) == 1 and len(nouns) > 1:
+        text = f"{('', '', 'two', 'three', 'four')[len(nouns)]} {plural(nouns[0])}"
+    else:
+        parts = [noun if style < 0.4 else f"{article(noun)} {noun}" for noun in nouns]
+        if has_sketch and len(parts) > 1 and rng.random() < 0.12:
+            sides = ("on the left", "on the right")
+            parts[0], parts[-1] = f"{parts[0]} {sides[0]}", f"{parts[-1]} {sides[1]}"
+        joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
+        text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + joint + parts[-1]
+    if phrase:
+        comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
+        text = f"{text}{comma}{phrase}"
+    return text
+
+
+# -- sampling -------------------------------------------------------------------------------------
+
+
+def _pick(rng: np.random.Generator, concepts: Sequence[Concept], num: int) -> list[Concept]:
+    chosen = [concepts[i] for i in rng.choice(len(concepts), num, replace=False)]
+    if num > 1 and rng.random() < 0.12:
+        return [chosen[0]] * num
+    return chosen
+
+
+def _colour(rng: np.random.Generator, concept: Concept, probability: float) -> str | None:
+    if concept.main_hue is None or rng.random() >= probability:
+        return None
+    return tuple(COLOURS)[rng.integers(len(COLOURS))]
+
+
+def sample_canonical(
+    rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
+) -> Scene:
+    """A scene that text alone determines."""
+    num = int(rng.choice([1, 2, 3, 4], p=[0.68, 0.24, 0.06, 0.02]))
+    chosen = _pick(rng, concepts, num)
+    if first is not None:
+        chosen[0] = first
+    objects = tuple(
+        Placed(concept, x, y, size, colour=_colour(rng, concept, 0.18))
+        for concept, (x, y, size) in zip(chosen, CANONICAL[num], strict=True)
+    )
+    background = WHITE
+    if rng.random() < 0.4:
+        background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    phrase = background.phrases[rng.integers(len(background.phrases))]
+    if num == 4:  # reading order is not left to right
+        objects = tuple(sorted(objects, key=lambda p: (p.x, p.y)))
+    return Scene(objects, background, write_caption(rng, objects, phrase, has_sketch=False))
+
+
+def _overlap(a: Placed, b: Placed) -> float:
+    reach = (a.size + b.size) / 2
+    dx, dy = reach - abs(a.x - b.x), reach - abs(a.y - b.y)
+    return max(dx, 0) * max(dy, 0) / min(a.size, b.size) ** 2
+
+
+def sample_sketched(
+    rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
+) -> Scene:
+    """A scene whose layout a sketch will show."""
+    num = int(rng.choice([1, 2, 3, 4], p=[0.52, 0.32, 0.12, 0.04]))
+    chosen = _pick(rng, concepts, num)
+    if first is not None:
+        chosen[0] = first
+    smallest, largest = {1: (104, 240), 2: (84, 142), 3: (70, 114), 4: (62, 104)}[num]
+    objects: list[Placed] = []
+    for concept in chosen:
+        candidate = None
+        for _ in range(12):
+            size = rng.uniform(smallest, largest)
+            margin = size * 0.46
+            candidate = Placed(
+                concept,
+                rng.uniform(margin, SIZE_PX - margin),
+                rng.uniform(margin, SIZE_PX - margin),
+                size,
+                is_flipped=bool(rng.random() < 0.3),
+                colour=_colour(rng, concept, 0.2),
+            )
+            if all(_overlap(candidate, other) < 0.12 for other in objects):
+                objects.append(candidate)
+                break
+    background, is_named, is_drawn = WHITE, False, False
+    if rng.random() < 0.5:
+        background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+        is_named = bool(rng.random() < 0.75)
+        is_drawn = not is_named or bool(rng.random() < 0.45)
+        if is_drawn:
+            background = replace(background, horizon=rng.uniform(0.35, 0.85))
+    phrase = background.phrases[rng.integers(len(background.phrases))] if is_named else ""
+    caption = write_caption(rng, objects, phrase, has_sketch=True)
+    return Scene(tuple(objects), background, caption, is_background_drawn=is_drawn)

@@ -1,0 +1,133 @@
+"""Stage 1: the autoencoder, on crops of scenes and sketches."""
+
+import argparse
+import copy
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+
+from training.doodle import run, scenes, sketch
+from training.doodle.data import load_concepts
+from training.doodle.losses import picture_loss, whiteness_loss
+from training.doodle.model import LATENT_CHANNELS, build_autoencoder
+
+CROP_PX = 96
+
+
+class Crops:
+    """Batches of random crops from a slowly renewed set of pictures, a third of them sketches."""
+
+    def __init__(self, seed: int, num_pictures: int = 600):
+        self.rng = np.random.default_rng(seed)
+        self.concepts = load_concepts()
+        self.pictures = [self._picture() for _ in range(num_pictures)]
+
+    def _picture(self) -> np.ndarray:
+        scene = scenes.sample_sketched(self.rng, self.concepts)
+        return sketch.degrade(self.rng, scene) if self.rng.random() < 0.35 else scenes.render(scene)
+
+    def batch(self, size: int) -> torch.Tensor:
+        """`(size, 3, 96, 96) float32`, −1 to 1; crops with something on them are preferred."""
+        self.pictures[self.rng.integers(len(self.pictures))] = self._picture()
+        crops = []
+        while len(crops) < size:
+            picture = self.pictures[self.rng.integers(len(self.pictures))]
+            for _ in range(4):
+                y, x = self.rng.integers(0, (scenes.SIZE_PX - CROP_PX) // 8 + 1, 2) * 8
+                crop = picture[y : y + CROP_PX, x : x + CROP_PX]
+                if crop[::4, ::4].std(axis=(0, 1)).max() > 12:
+                    break
+            crops.append(crop[:, ::-1] if self.rng.random() < 0.5 else crop)
+        stacked = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
+        return torch.from_numpy(stacked).float() / 127.5 - 1
+
+
+def to_tensor(pictures: list[np.ndarray]) -> torch.Tensor:
+    """`(N, 3, H, W) float32`, −1 to 1, of pictures `(H, W, 3) uint8`."""
+    return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy()).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def fold(vae: AutoencoderTiny, pictures: list[np.ndarray]) -> AutoencoderTiny:
+    """A copy whose encoder gives latents of zero mean and unit deviation per channel."""
+    folded = copy.deepcopy(vae).cpu().float()
+    latents = torch.cat([folded.encode(part).latents for part in to_tensor(pictures).split(8)])
+    mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    last = folded.encoder.layers[-1]
+    last.weight.div_(deviation[:, None, None, None])
+    last.bias.sub_(mean).div_(deviation)
+    return folded
+
+
+def sample_sheet(vae: torch.nn.Module, pictures: list[np.ndarray], name: str) -> None:
+    batch = to_tensor(pictures)
+    with torch.no_grad():
+        decoded = vae.decode(vae.encode(batch).latents).sample
+    both = torch.cat([batch, decoded.clamp(-1, 1)], dim=2)
+    grid = ((both.permute(2, 0, 3, 1).flatten(1, 2) + 1) * 127.5).byte().numpy()
+    cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--sheet-every", type=int, default=1000)
+    args = parser.parse_args()
+    run.keep_memory()
+    torch.manual_seed(args.seed)
+    device = run.device()
+    vae = build_autoencoder().to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        vae.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-3
+    )
+    average = run.Average(vae, 0.998)
+    # Unit variance while it trains, whatever the encoder's scale; `fold` builds it into the
+    # weights later.
+    normalise = torch.nn.BatchNorm2d(LATENT_CHANNELS, affine=False, momentum=0.02).to(device)
+    first = 0
+    if state := run.load("autoencoder"):
+        vae.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        average.num_updates = first = state["step"]
+        optimiser.load_state_dict(state["optimiser"])
+        normalise.load_state_dict(state["normalise"])
+    crops = Crops(args.seed + first)
+    held_out = Crops(args.seed + 10_000_000, 12).pictures
+    progress = run.Progress("autoencoder", first, args.steps)
+    for step in range(first, args.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * run.cosine(step, args.steps)
+        batch = crops.batch(args.batch_size).to(device, memory_format=torch.channels_last)
+        latents = normalise(vae.encode(batch).latents)
+        # Noise makes neighbouring latents decode alike: the denoiser's small errors stay small.
+        noisy = latents + torch.randn_like(latents) * 0.08
+        loss = picture_loss(vae.decode(noisy).sample, batch)
+        white = whiteness_loss(latents)
+        optimiser.zero_grad(set_to_none=True)
+        (loss + 0.1 * white).backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step()
+        average.update(vae)
+        progress.step(args.batch_size, loss=loss.item(), white=white.item())
+        if (step + 1) % args.sheet_every == 0 or step + 1 == args.steps:
+            run.save(
+                "autoencoder",
+                {
+                    "model": vae.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "normalise": normalise.state_dict(),
+                    "step": step + 1,
+                },
+            )
+            folded = fold(average.module, crops.pictures[:64])
+            sample_sheet(folded, held_out, "autoencoder.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Stage 2: the tokenizer and the text encoder.
+
+Three teachers: a sentence encoder says what each word means (so words that no caption held still
+point
+somewhere), and it says for every word of a large list which of our concepts it is nearest to;
+captions say
+which noun is which object, its colour, its turn, and the background.
+"""
+
+import argparse
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import CLIPTokenizer
+
+from training.doodle import run, scenes
+from training.doodle.data import COLOURS, load_concepts, read_emojibase
+from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, build_text_encoder
+from training.doodle.words import NounCaption, Teacher, sample_caption, train_tokenizer, word_list
+
+TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
+_TEMPERATURE = 0.07
+_WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
+
+
+class Heads(nn.Module):
+    """Linear read-outs that make the hidden states hold what the denoiser will need."""
+
+    def __init__(self, concept_vectors: torch.Tensor):
+        super().__init__()
+        self.meaning = nn.Linear(TEXT_WIDTH, concept_vectors.shape[1])
+        self.concepts = nn.Parameter(concept_vectors.clone())
+        self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
+        self.turn = nn.Linear(TEXT_WIDTH, 4)
+        self.background = nn.Linear(TEXT_WIDTH, 1 + len(scenes.BACKGROUNDS))
+
+    def concept_logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        meaning = F.normalize(self.meaning(hidden), dim=-1)
+        return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
+
+
+def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
+    rows, ends, concepts, colours, turns = [], [], [], [], []
+    for row, caption in enumerate(captions):
+        for turn, end in enumerate(caption.ends):
+            if end < NUM_TOKENS - 1:
+                rows.append(row), ends.append(end), turns.append(turn)
+                concepts.append(caption.concepts[turn]), colours.append(caption.colours[turn])
+    nouns = hidden[rows, ends]
+    loss = F.cross_entropy(
+        heads.concept_logits(nouns), torch.tensor(concepts), label_smoothing=0.05
+    )
+    loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), torch.tensor(colours))
+    loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), torch.tensor(turns))
+    last = hidden[:, -1]
+    backgrounds = torch.tensor([caption.background for caption in captions])
+    return loss + 0.5 * F.cross_entropy(heads.background(last), backgrounds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=21)
+    args = parser.parse_args()
+    run.keep_memory()
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    concepts = load_concepts()
+    if not TOKENIZER_DIR.exists():
+        train_tokenizer(concepts).save_pretrained(TOKENIZER_DIR)
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
+    teacher = Teacher()
+    names = [[c.name, *c.synonyms[:2]] for c in concepts]
+    flat = teacher([name for group in names for name in group])
+    vectors = torch.stack([part.mean(0) for part in flat.split([len(group) for group in names])])
+    vectors = F.normalize(vectors, dim=-1)
+    labels = [entry["label"] for entry in read_emojibase()]
+    words = [*word_list(), *labels, *(name for group in names for name in group * 3)]
+    meanings = teacher(words)
+    nearest = (meanings @ vectors.T / _TEMPERATURE).softmax(-1)
+    word_ids = tokenizer(
+        words, padding="max_length", truncation=True, max_length=_WORD_TOKENS, return_tensors="pt"
+    )["input_ids"]
+    encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    heads = Heads(vectors)
+    parameters = [*encoder.parameters(), *heads.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2)
+    first = 0
+    if state := run.load("text"):
+        encoder.load_state_dict(state["model"]), heads.load_state_dict(state["heads"])
+        optimiser.load_state_dict(state["optimiser"])
+        first = state["step"]
+    progress = run.Progress("text", first, args.steps)
+    for step in range(first, args.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * run.cosine(step, args.steps)
+        picked = torch.randint(len(words), (args.batch_size,))
+        captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 2)]
+        word_hidden = encoder(input_ids=word_ids[picked]).last_hidden_state
+        caption_ids = torch.tensor([caption.ids for caption in captions])
+        caption_hidden = encoder(input_ids=caption_ids).last_hidden_state
+        # The first end token closes the word; its own last token must mean the same.
+        ends = (word_ids[picked] == tokenizer.eos_token_id).int().argmax(1)
+        rows = torch.arange(args.batch_size)
+        meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
+        cosine = F.cosine_similarity(heads.meaning(meant), meanings[picked][None], dim=-1)
+        distill = (1 - cosine).mean()
+        logits = heads.concept_logits(meant).log_softmax(-1)
+        relation = -(nearest[picked][None] * logits).sum(-1).mean()
+        named = caption_loss(caption_hidden, captions, heads)
+        optimiser.zero_grad(set_to_none=True)
+        (3 * distill + 0.5 * relation + named).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        progress.step(
+            args.batch_size, distill=distill.item(), relation=relation.item(), named=named.item()
+        )
+        if (step + 1) % 500 == 0 or step + 1 == args.steps:
+            run.save(
+                "text",
+                {
+                    "model": encoder.state_dict(),
+                    "heads": heads.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step + 1,
+                },
+            )
+            report(concepts, tokenizer, encoder, heads)
+
+
+@torch.no_grad()
+def report(concepts: list, tokenizer: CLIPTokenizer, encoder: nn.Module, heads: Heads) -> None:
+    """How often a held-out tag's nearest concepts hold the right one, by the encoder alone."""
+    pairs = [(tag, c.index) for c in concepts for tag in c.held_out_synonyms]
+    ids = tokenizer(
+        [t for t, _ in pairs], padding="max_length", truncation=True, return_tensors="pt"
+    )
+    ends = (ids["input_ids"] == tokenizer.eos_token_id).int().argmax(1)
+    hidden = encoder(input_ids=ids["input_ids"]).last_hidden_state
+    logits = heads.concept_logits(hidden[torch.arange(len(pairs)), ends])
+    top = logits.topk(5).indices
+    right = top == torch.tensor([index for _, index in pairs])[:, None]
+    first, fifth = right[:, 0].float().mean().item(), right.any(1).float().mean().item()
+    print(f"\nheld-out tags: top-1 {first:.3f} top-5 {fifth:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Stage 3: the denoiser, one step from a noised sketch to the clean picture, on pooled latents."""
+
+import argparse
+import copy
+
+import cv2
+import torch
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from training.doodle import run
+from training.doodle.model import build_scheduler, build_text_encoder, build_unet, sigmas
+from training.doodle.pool import freeze_autoencoder, load_pool
+from training.doodle.train_text import TOKENIZER_DIR
+
+FIRST_TIMESTEP = 280
+LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is asked to be painted
+FREE_TIMESTEP = 950  # from here on any board may lie under text-to-image
+
+
+def load_text_encoder() -> tuple[CLIPTokenizer, CLIPTextModel]:
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
+    encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    state = run.load("text")
+    if state is None:
+        raise SystemExit("train the text encoder first: python -m training.doodle.train_text")
+    encoder.load_state_dict(state["model"])
+    return tokenizer, encoder.eval().requires_grad_(False)
+
+
+def sample_timesteps(canonical: torch.Tensor) -> torch.Tensor:
+    """Where sketches live for pairs with a sketch; high noise, often all of it, for text alone."""
+    num = len(canonical)
+    # Triangle-like density, most around 0.6 of the schedule.
+    middle = (torch.rand(num) + torch.rand(num)) / 2
+    sketched = FIRST_TIMESTEP + middle * (LAST_SKETCHED - FIRST_TIMESTEP)
+    wide = FIRST_TIMESTEP + torch.rand(num) * (1000 - FIRST_TIMESTEP)
+    text_only = torch.where(torch.rand(num) < 0.45, torch.full((num,), 999.0), wide)
+    return torch.where(canonical, text_only, sketched).long().clamp(0, 999)
+
+
+def noised(
+    sketches: torch.Tensor, canonical: torch.Tensor, timesteps: torch.Tensor, sigma: torch.Tensor
+) -> torch.Tensor:
+    """Scaled network input `(N, 16, 16, 16)`: sketch latents plus σ noise, over √(σ² + 1).
+
+    Near the end of the schedule text-to-image must not depend on what lies under the noise: other
+    sheets'
+    sketches and nothing at all (how diffusers starts text-to-image) take the blank board's place.
+    """
+    num = len(sketches)
+    is_free = canonical & (timesteps >= FREE_TIMESTEP)
+    draw = torch.rand(num, device=sketches.device)
+    other = sketches[torch.randperm(num, device=sketches.device)]
+    shape = (num, 1, 1, 1)
+    under = torch.where((is_free & (draw < 0.3)).view(shape), other, sketches)
+    under = torch.where((is_free & (draw > 0.6)).view(shape), torch.zeros_like(under), under)
+    sigma = sigma.view(shape)
+    return (under + sigma * torch.randn_like(under)) / (sigma**2 + 1).sqrt()
+
+
+def latent_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Charbonnier loss, in which what differs from the picture's commonest latent counts more.
+
+    Half of most pictures is plain background; a median-seeking loss keeps edges sharp.
+    """
+    background = target.flatten(2).median(dim=2).values[..., None, None]
+    distance = (target - background).square().mean(dim=1, keepdim=True).sqrt()
+    weight = 0.5 + (distance / 0.5).clamp(max=1.5)
+    error = ((predicted - target).square() + 0.03**2).sqrt() - 0.03
+    return (error * weight).mean() / weight.mean()
+
+
+@torch.no_grad()
+def sample_sheet(
+    unet: UNet2DConditionModel, encoder: CLIPTextModel, pool: dict, name: str, seed: int = 5
+) -> None:
+    """Rows of sketch, picture at strengths 0.4, 0.6, 0.8, wanted picture; then text-to-image."""
+    vae = freeze_autoencoder()
+    level = sigmas(build_scheduler())
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.cat(
+        [torch.nonzero(~pool["canonical"])[:24:2, 0], torch.nonzero(pool["canonical"])[:6, 0]]
+    )
+    under, target = pool["sketch"][rows].float(), pool["target"][rows].float()
+    context = encoder(input_ids=pool["ids"][rows].long()).last_hidden_state
+    columns = [under]
+    for t in (399, 599, 799, 999):
+        noise = torch.randn(under.shape, generator=generator)
+        x = (under + level[t] * noise) / (level[t] ** 2 + 1).sqrt()
+        columns.append(unet(x, torch.full((len(rows),), t), context).sample)
+    columns.append(target)
+    pictures = [vae.decode(latents).sample.clamp(-1, 1) for latents in columns]
+    strip = torch.cat([p[..., ::2, ::2] for p in pictures], dim=3)
+    grid = torch.cat(
+        [torch.cat(list(strip[: len(rows) // 2]), 1), torch.cat(list(strip[len(rows) // 2 :]), 1)],
+        2,
+    )
+    array = ((grid.permute(1, 2, 0) + 1) * 127.5).byte().numpy()
+    cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(array, cv2.COLOR_RGB2BGR))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument(
+        "--floor", type=float, default=0.05, help="last learning rate, as a share of --lr"
+    )
+    parser.add_argument("--seed", type=int, default=31)
+    parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
+    parser.add_argument("--sheet-every", type=int, default=500)
+    args = parser.parse_args()
+    run.keep_memory()
+    device = run.device()
+    _, encoder = load_text_encoder()
+    encoder.to(device)
+    unet = build_unet().to(device)
+    average = run.Average(unet, 0.998)
+    optimiser = torch.optim.AdamW(
+        unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2
+    )
+    level = sigmas(build_scheduler()).to(device)
+    first = 0
+    if state := run.load("unet"):
+        unet.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.num_updates = first = state["step"]
+    torch.manual_seed(args.seed + first)
+    pool = load_pool(args.pool_shards)
+    held_out = copy.deepcopy({key: value[:512] for key, value in load_pool(1).items()})
+    order = torch.randperm(len(pool["sketch"]))
+    progress = run.Progress("unet", first, args.steps)
+    for step in range(first, args.steps):
+        if len(order) < args.batch_size:
+            pool = load_pool(args.pool_shards)  # shards built meanwhile join
+            order = torch.randperm(len(pool["sketch"]))
+        picked, order = order[: args.batch_size], order[args.batch_size :]
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * run.cosine(step, args.steps, floor=args.floor)
+        under = pool["sketch"][picked].float().to(device)
+        target = pool["target"][picked].float().to(device)
+        canonical = pool["canonical"][picked].to(device)
+        timesteps = sample_timesteps(canonical.cpu()).to(device)
+        with torch.no_grad():
+            context = encoder(input_ids=pool["ids"][picked].long().to(device)).last_hidden_state
+        x = noised(under, canonical, timesteps, level[timesteps])
+        loss = latent_loss(unet(x, timesteps, context).sample, target)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimiser.step()
+        average.update(unet)
+        progress.step(args.batch_size, loss=loss.item())
+        if (step + 1) % args.sheet_every == 0 or step + 1 == args.steps:
+            run.save(
+                "unet",
+                {
+                    "model": unet.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step + 1,
+                },
+            )
+            cpu = copy.deepcopy(average.module).cpu()
+            sample_sheet(cpu, copy.deepcopy(encoder).cpu(), held_out, f"unet-{step + 1:06d}.png")
+
+
+if __name__ == "__main__":
+    main()

