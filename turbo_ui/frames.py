@@ -248,6 +248,7 @@ class Frame:
         request: what it answers.
         kind: "preview" is the predicted clean picture between two steps; "refine" a slow model's
             picture.
+        index: the place of its request in the call that made it: two sessions may ask for the same.
         step: how many denoising steps have run, from 1.
         num_denoising_steps: how many run in all.
         path: how it was computed ("cpu fp32 eager batch 1"), as the same pixels come only from the
@@ -259,6 +260,7 @@ class Frame:
     request: FrameRequest
     timings: FrameTimings = field(default_factory=FrameTimings)
     kind: FrameKind = "frame"
+    index: int = 0
     step: int = 1
     num_denoising_steps: int = 1
     path: str = ""

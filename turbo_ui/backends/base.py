@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import Frame, FrameRequest
 
 ShouldStop = Callable[[], bool]
 """Asked between denoising steps; True ends the stream there."""
+
+
+LoadPhase = Literal["downloading", "loading"]
+
+
+class LoadReport(Protocol):
+    """Told where a model's loading stands: a phase, a text for people, and where known how far."""
+
+    def __call__(
+        self,
+        state: LoadPhase,
+        text: str = "",
+        progress: float | None = None,
+        num_bytes: int | None = None,
+        total_bytes: int | None = None,
+    ) -> None: ...
 
 
 @runtime_checkable

@@ -10,8 +10,9 @@ const MIN_STEP = 0.6; // board pixels: nearer points only add work
 
 /** Draws with pointer, pen and touch; calls `onInk(eventTime)` for each change of what is seen. */
 export class Board {
-  constructor(host, { onInk, onDocument, onSettled }) {
+  constructor(host, { onBegin, onInk, onDocument, onSettled }) {
     this.host = host;
+    this.onBegin = onBegin;
     this.onInk = onInk;
     this.onSettled = onSettled;
     this.tool = { tool: "brush", color: "#1b1b1f", width: 10 };
@@ -131,6 +132,7 @@ export class Board {
     this.host.focus({ preventScroll: true });
     this.host.setPointerCapture(event.pointerId);
     this.pointerId = event.pointerId;
+    this.onBegin();
     this.active = {
       type: "stroke",
       ...this.tool,

@@ -1,5 +1,6 @@
 // The live lane: one WebSocket, kept open; reconnects with back-off and says where it stands.
 
+import { read, write } from "./shelf.js";
 import { pack, unpack } from "./wire.js";
 
 const FIRST_DELAY_MS = 200;
@@ -44,7 +45,7 @@ export class Lane {
     this.socket = socket;
     socket.onopen = () => {
       this.heardAt = performance.now();
-      this.send({ kind: "hello", protocol: 1, page: this.page, token: sessionStorage.getItem(TOKEN) });
+      this.send({ kind: "hello", protocol: 1, page: this.page, token: read(TOKEN, sessionStorage) });
     };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => socket === this.socket && this.#closed(code);
@@ -55,7 +56,7 @@ export class Lane {
     this.bytesReceived += data.byteLength;
     const { header, payload } = unpack(data);
     if (header.kind === "welcome") {
-      sessionStorage.setItem(TOKEN, header.token);
+      write(TOKEN, header.token, sessionStorage);
       this.isWelcome = this.hasEverOpened = true;
       this.failures = 0;
     }

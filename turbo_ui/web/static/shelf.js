@@ -12,8 +12,8 @@ const MAX_BOARDS = 8;
 export class Shelf {
   constructor() {
     this.page = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    this.tab = read(sessionStorage, TAB);
-    this.source = this.tab ?? read(localStorage, LAST);
+    this.tab = read(TAB, sessionStorage);
+    this.source = this.tab ?? read(LAST);
     if (!this.tab) this.#takeNewTab();
     this.isFull = false;
     this.#watchForDuplicates();
@@ -46,7 +46,7 @@ export class Shelf {
 
   #takeNewTab() {
     this.tab = crypto.getRandomValues(new Uint32Array(2)).join("-");
-    write(sessionStorage, TAB, this.tab);
+    write(TAB, this.tab, sessionStorage);
   }
 
   #watchForDuplicates() {
@@ -79,17 +79,19 @@ export class Shelf {
   }
 }
 
-function read(storage, key) {
+/** An entry of the browser's storage; null where it has none or allows none. */
+export function read(key, storage) {
   try {
-    return storage.getItem(key);
+    return (storage ?? localStorage).getItem(key);
   } catch {
     return null;
   }
 }
 
-function write(storage, key, value) {
+/** Keeps an entry where the browser allows it. */
+export function write(key, value, storage) {
   try {
-    storage.setItem(key, value);
+    (storage ?? localStorage).setItem(key, value);
   } catch {
     // private windows may keep nothing; the page works all the same
   }

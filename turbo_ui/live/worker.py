@@ -1,0 +1,73 @@
+"""A thread that takes steps as long as there is something to do, and sleeps while there is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+FAULT_PAUSE_S = 0.1
+"""After a step that raised, which is a fault of our own: keeps the loop from spinning."""
+
+
+class Worker:
+    """Calls `step` until it says False, then waits for `wake`.
+
+    Args:
+        step: does one thing; False where there was nothing to do.
+        ask_again_in_s: how long to sleep at most when there was nothing to do; None is until woken.
+    """
+
+    def __init__(
+        self, step: Callable[[], bool], ask_again_in_s: Callable[[], float | None]
+    ) -> None:
+        self._step = step
+        self._ask_again_in_s = ask_again_in_s
+        self._changed = threading.Condition()
+        self._has_news = False
+        self.is_stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """The thread is alive and not asked to end."""
+        return self._thread is not None and self._thread.is_alive() and not self.is_stopping
+
+    def start(self) -> None:
+        assert self._thread is None, "the worker was started before"
+        self._thread = threading.Thread(target=self._run, name="turbo-ui-engine", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ends the thread after the step in hand; False where that did not end in time."""
+        with self._changed:
+            self.is_stopping = True
+            self._changed.notify_all()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def wake(self) -> None:
+        """There may be something to do. From any thread."""
+        with self._changed:
+            self._has_news = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while not self.is_stopping:
+            try:
+                if not self._step():
+                    self._sleep(self._ask_again_in_s())
+            except Exception:
+                log.exception("a step of the engine failed")
+                self._sleep(FAULT_PAUSE_S)
+
+    def _sleep(self, seconds: float | None) -> None:
+        with self._changed:
+            # news that came between the step and this line must not be slept over
+            if not self._has_news and not self.is_stopping:
+                self._changed.wait(seconds)
+            self._has_news = False

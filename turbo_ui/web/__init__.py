@@ -1,0 +1,1 @@
+"""The web edge: page, live lane, guard. No torch in here."""

@@ -1,0 +1,52 @@
+"""The page's own Gradio components: status line, board, picture, examples, latency strip.
+
+Each is a `gr.HTML` with a constant template and a script that hands the mounted element to our page
+modules. Everything that changes is drawn by those, so Gradio never renders a part again, and no text of
+a user ever goes through a template.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+STATIC = Path(__file__).parent / "static"
+STATIC_URL = "turbo-ui/static"
+
+_MOUNT = """
+const page = new URL("{url}/page.js", document.baseURI);
+import(page.href).then((module) => module.mount("{name}", element, trigger));
+"""
+
+_EVENTS = {"board": ("sync",)}
+"""The events that the page triggers on a part; Gradio finds them by their quoted names in the script."""
+
+from gradio.events import Dependency
+
+class PagePart(gr.HTML):
+    """One part of the page; `name` is its template in `static/parts` and its name in `page.js`."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        events = "".join(f'// triggers "{event}"\n' for event in _EVENTS.get(name, ()))
+        super().__init__(
+            value="",
+            html_template=(STATIC / "parts" / f"{name}.html").read_text("utf-8"),
+            js_on_load=events + _MOUNT.replace("{url}", STATIC_URL).replace("{name}", name),
+            apply_default_css=False,
+            elem_id=name,
+            **kwargs,
+        )
+
+    def preprocess(self, payload: Any) -> None:
+        """Nothing: the page's parts are no inputs, whatever a client sends."""
+        return
+
+    def get_block_name(self) -> str:
+        return "html"
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component

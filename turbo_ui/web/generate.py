@@ -1,0 +1,138 @@
+"""The named Gradio event `/generate`: one request in, one picture out, for clients and as a way round.
+
+It goes through the same engine as the live lane, as a session of one request: fair to everybody who
+draws at the same time.
+"""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+
+from turbo_ui import imaging
+from turbo_ui.errors import BackendFailure, TurboUIError
+from turbo_ui.frames import Frame, Sketch
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import Event, Failed, Published, Submission
+from turbo_ui.settings import Settings
+from turbo_ui.web.roster import Roster
+from turbo_ui.web.wishes import Wishes
+
+ANSWER_WITHIN_S = 120.0
+
+
+class Generate:
+    """The event's function; Gradio calls it on a thread of its own pool."""
+
+    def __init__(self, engine: Engine, roster: Roster, settings: Settings) -> None:
+        self.engine = engine
+        self.roster = roster
+        self.settings = settings
+
+    def __call__(
+        self,
+        prompt: str = "",
+        image: str | None = None,
+        strength: float = 0.6,
+        seed: float = 0,
+        num_inference_steps: float | None = 0,
+        size_px: float | None = 0,
+        model: str | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """One picture: the path of a PNG that holds its request, and a record of how it was made.
+
+        Args:
+            prompt: what the picture shows.
+            image: path of a sketch; None, or one with nothing on it, is text-to-image.
+            strength: in (0, 1], how far the picture may leave the sketch.
+            seed: a whole number; the same request gives the same picture.
+            num_inference_steps: 0 is the model's own.
+            size_px: width and height; 0 is the model's own.
+            model: id; empty is the one that serves now.
+        """
+        wishes = Wishes(self.settings.max_prompt_chars)
+        try:
+            wishes.merge(
+                {
+                    "prompt": prompt or "",
+                    "strength": strength,
+                    "seed": _whole(seed),
+                    "num_inference_steps": _whole(num_inference_steps) or None,
+                    "width": _whole(size_px) or None,
+                    "height": _whole(size_px) or None,
+                    "model": model or None,
+                }
+            )
+            if wishes.model is not None:
+                self.roster.ask_for(wishes.model)
+            frame = self._frame(wishes, image)
+        except TurboUIError as error:
+            raise gr.Error(error.user_text, print_exception=False) from error
+        png = imaging.encode_png(frame)
+        path = save_bytes_to_cache(png, f"{frame.digest[:16]}.png", gr.Image.GRADIO_CACHE)
+        return path, self._record(frame)
+
+    def _frame(self, wishes: Wishes, image: str | None) -> Frame:
+        spec = self.roster.serving(wishes.model)
+        begun = time.monotonic()
+        sketch = None
+        if image is not None:
+            data = _read(image, self.settings.max_message_bytes)
+            pixels = imaging.decode(data, max_side_px=self.settings.max_image_px)
+            sketch = Sketch(imaging.fit(pixels, *wishes.size_px(spec)))
+        submission = Submission(
+            request_id=1,
+            request=wishes.request(spec, sketch),
+            received_at=time.monotonic(),
+            decode_ms=(time.monotonic() - begun) * 1000,
+        )
+        return self._answer(submission)
+
+    def _answer(self, submission: Submission) -> Frame:
+        session_id = f"event-{secrets.token_urlsafe(12)}"
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.engine.open_session(session_id, events.put)
+        try:
+            self.engine.submit(session_id, submission)
+            until = time.monotonic() + ANSWER_WITHIN_S
+            while True:
+                event = events.get(timeout=max(0.0, until - time.monotonic()))
+                if isinstance(event, Published) and event.frame.is_last:
+                    return event.frame
+                if isinstance(event, Failed):
+                    raise event.error
+        except queue.Empty:
+            raise BackendFailure(
+                f"no frame within {ANSWER_WITHIN_S:g} s", "The picture took too long. Try again."
+            ) from None
+        finally:
+            self.engine.close_session(session_id)
+
+    def _record(self, frame: Frame) -> dict[str, Any]:
+        return {
+            "request": frame.request.to_json(),
+            "timings": frame.timings.to_json(),
+            "path": frame.path,
+            "digest": frame.digest,
+            "num_denoising_steps": frame.num_denoising_steps,
+        }
+
+
+def _read(path: str, max_bytes: int) -> bytes:
+    size = Path(path).stat().st_size
+    if size > max_bytes:
+        raise TurboUIError(f"The picture has {size} bytes; at most {max_bytes} are accepted.")
+    return Path(path).read_bytes()
+
+
+def _whole(value: float | None) -> int | float | None:
+    """Gradio's numbers arrive as floats; one that is no whole number is left for the check to name."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,132 @@
+"""Who may open the live lane, how many, and how fast they may talk.
+
+Gradio's login and its cross-origin rules cover neither WebSockets nor our own routes, so everything is
+checked here before a connection is accepted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from turbo_ui.settings import Settings
+
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a connection is refused, for the log and the closing handshake."""
+
+    code: str
+    text: str
+
+
+@dataclass
+class Guard:
+    """Decides on connections and counts those that are open."""
+
+    settings: Settings
+    by_address: Counter[str] = field(default_factory=Counter)
+
+    def refusal(self, connection: HTTPConnection) -> Refusal | None:
+        """Why this connection may not be opened, or None where it may."""
+        headers = connection.headers
+        hosts = [headers.get("host", ""), headers.get("x-forwarded-host", "")]
+        if not is_origin_allowed(headers.get("origin"), hosts, self.settings.origins):
+            return Refusal("origin", "Pages of other sites may not use this lane.")
+        if not is_logged_in(connection.scope["app"], connection.cookies):
+            return Refusal("login", "Log in first.")
+        if self.by_address.total() >= self.settings.max_connections:
+            return Refusal("full", "As many pages are connected as this server takes.")
+        if self.by_address[address_of(connection)] >= self.settings.max_connections_per_address:
+            return Refusal("full", "Too many pages from this address are connected.")
+        return None
+
+    def enter(self, address: str) -> None:
+        self.by_address[address] += 1
+
+    def leave(self, address: str) -> None:
+        self.by_address[address] -= 1
+        if self.by_address[address] <= 0:
+            del self.by_address[address]
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """The network address a connection comes from; one word for all where that is not known."""
+    return connection.client.host if connection.client else "unknown"
+
+
+def is_origin_allowed(
+    origin: str | None, hosts: Collection[str], allowed_origins: Collection[str]
+) -> bool:
+    """Whether a page of `origin` may connect to a server that it knows as one of `hosts`.
+
+    Browsers always name the origin of a WebSocket. What names none is no page, so nobody's browser is
+    being abused by a foreign site.
+    """
+    if origin is None:
+        return True
+    if origin in allowed_origins:
+        return True
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return False
+    if parts.hostname is None or port is None:
+        return False
+    for host in hosts:
+        # a proxy may end the TLS, so a host without a port matches the origin's own default
+        named = _host_and_port(host, DEFAULT_PORTS.get(parts.scheme, 0))
+        if named == (parts.hostname, port):
+            return True
+    return False
+
+
+def _host_and_port(host: str, default_port: int) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(f"//{host}")
+        return (parts.hostname, parts.port or default_port) if parts.hostname else None
+    except ValueError:
+        return None
+
+
+def is_logged_in(app: Any, cookies: Mapping[str, str]) -> bool:
+    """Whether Gradio's login is not asked for, or these cookies hold one."""
+    if getattr(app, "auth", None) is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    token = next((cookies[name] for name in names if cookies.get(name)), None)
+    return token is not None and app.tokens.get(token) is not None
+
+
+@dataclass
+class Pace:
+    """A token bucket: `rate_per_s` on average, a burst of one second's worth. Time is passed in."""
+
+    rate_per_s: float
+    tokens: float = 0.0
+    filled_at: float | None = None
+    num_over: int = 0
+    """How many in a row came too fast."""
+
+    def takes(self, now: float) -> bool:
+        """Counts one message; False where it came too fast."""
+        if self.filled_at is None:
+            self.tokens = self.rate_per_s
+        else:
+            self.tokens += (now - self.filled_at) * self.rate_per_s
+        self.tokens = min(self.tokens, self.rate_per_s)
+        self.filled_at = now
+        if self.tokens < 1:
+            self.num_over += 1
+            return False
+        self.tokens -= 1
+        self.num_over = 0
+        return True

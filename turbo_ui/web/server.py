@@ -1,0 +1,100 @@
+"""Launches the page with the live lane on one port, and stops both cleanly."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+import gradio as gr
+
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.switchboard import Switchboard
+from turbo_ui.settings import Settings
+from turbo_ui.web import routes, theme, ui
+from turbo_ui.web.generate import Generate
+from turbo_ui.web.lane import Lane
+from turbo_ui.web.roster import Roster
+
+log = logging.getLogger(__name__)
+
+LANE_STOP_S = 1.0
+MARGIN_BYTES = 128 * 1024
+"""A message's length and header on top of `max_message_bytes` of picture."""
+
+
+class Server:
+    """The running web side.
+
+    Args:
+        engine: started by whoever made it; this stops it.
+        switchboard: its models are offered on the page.
+        settings: host, port, login, limits.
+        preferred: id of the model for pages that have not chosen one; None is the first ready one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        switchboard: Switchboard,
+        settings: Settings,
+        preferred: str | None = None,
+    ) -> None:
+        self.engine = engine
+        self.switchboard = switchboard
+        self.settings = settings
+        self.roster = Roster(switchboard, preferred)
+        self.lane = Lane(engine, self.roster, settings)
+        self.blocks = ui.build(
+            switchboard.catalog, settings, Generate(engine, self.roster, settings)
+        )
+        self._stop_asked = threading.Event()
+
+    def start(self) -> str:
+        """Opens the port and returns the address; does not block."""
+        settings = self.settings
+        _, url, _ = self.blocks.launch(
+            server_name=settings.host,
+            server_port=settings.port or None,
+            auth=settings.login,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            # the proxy of server-side rendering cannot upgrade to a WebSocket
+            ssr_mode=False,
+            # else every event is kept in the browser's storage, sketch and all, and takes 5 times longer
+            run_history=False,
+            footer_links=["api", "gradio"],
+            max_file_size=settings.max_message_bytes,
+            theme=theme.build(),
+            head=ui.HEAD,
+            app_kwargs={"routes": [self.lane.route, *routes.build(self.roster)]},
+        )
+        self._tune(self.blocks.server.config)
+        return url
+
+    def _tune(self, config: Any) -> None:
+        """uvicorn reads these for each new connection; Gradio's launch has no words for them."""
+        config.ws_per_message_deflate = False  # JPEG does not get smaller, only later
+        config.ws_max_size = self.settings.max_message_bytes + MARGIN_BYTES
+        config.timeout_graceful_shutdown = 1
+
+    def ask_to_stop(self) -> None:
+        """Ends `wait`; safe in a signal handler."""
+        self._stop_asked.set()
+
+    def wait(self) -> None:
+        """Blocks until `ask_to_stop`."""
+        while not self._stop_asked.wait(0.5):
+            pass
+
+    def stop(self) -> None:
+        """Tells the pages, lets the frame in flight end, closes connections and port."""
+        until = time.monotonic() + self.settings.max_stop_s
+        self.lane.announce_stop()
+        self.engine.stop(max(0.1, self.settings.max_stop_s - 2 * LANE_STOP_S - 1))
+        self.lane.stop(LANE_STOP_S)
+        self.blocks.close(verbose=False)
+        self.switchboard.close(max(0.1, until - time.monotonic()))
+        log.info("stopped")

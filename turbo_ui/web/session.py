@@ -1,0 +1,273 @@
+"""One page's conversation: messages in, requests to the engine, pictures and words out.
+
+Everything here runs on the event loop, except decoding and encoding, which run in the codec's threads.
+`publish` alone is called by the engine's worker thread; it hands each event over to the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from turbo_ui import imaging
+from turbo_ui.errors import InvalidRequest, ProtocolError, TurboUIError
+from turbo_ui.frames import Frame, Sketch
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import (
+    Event,
+    Failed,
+    ModelState,
+    Published,
+    SessionsChanged,
+    Submission,
+    Superseded,
+    Taken,
+)
+from turbo_ui.settings import Settings
+from turbo_ui.web.outbox import Header, Outbox
+from turbo_ui.web.roster import Roster
+from turbo_ui.web.wire import Message
+from turbo_ui.web.wishes import Wishes
+
+
+@dataclass
+class Draft:
+    """The newest request that is not decoded yet; a newer one takes its place."""
+
+    request_id: int
+    received_at: float
+    picture: bytes | None
+    """The sketch as it came; None where the last one still stands."""
+    is_empty: bool
+    """Nothing is drawn: text-to-image."""
+
+
+class PageSession:
+    """What the server knows about one connected page; forgotten when it goes."""
+
+    def __init__(
+        self,
+        session_id: str,
+        engine: Engine,
+        roster: Roster,
+        settings: Settings,
+        codec: Executor,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.session_id = session_id
+        self.engine = engine
+        self.roster = roster
+        self.settings = settings
+        self.codec = codec
+        self.clock = clock
+        self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox()
+        self.wishes = Wishes(settings.max_prompt_chars)
+        self.draft: Draft | None = None
+        self.sketch: Sketch | None = None
+        self.num_replaced = 0
+        self.last_frame: tuple[int, Frame] | None = None
+        self._has_draft = asyncio.Event()
+        self._handlers: dict[str, Callable[[Message], None]] = {
+            "frame": self._on_frame,
+            "save": self._on_save,
+            "ping": self._on_ping,
+        }
+
+    # ---- in
+
+    def receive(self, message: Message) -> None:
+        """Acts on one message; a wrong one is answered and changes nothing."""
+        handler = self._handlers.get(message.kind)
+        if handler is None:
+            kinds = ", ".join(sorted(self._handlers))
+            self.error(
+                "unknown_kind", f"{message.kind[:40]!r} is no kind of message; there are {kinds}."
+            )
+            return
+        request_id = message.header.get("request_id")
+        try:
+            handler(message)
+        except InvalidRequest as error:
+            self.error("invalid", error.user_text, request_id=request_id, field=error.field)
+        except ProtocolError as error:
+            self.error("protocol", error.user_text, request_id=request_id)
+
+    def _on_frame(self, message: Message) -> None:
+        request_id = request_id_of(message)
+        before = self.wishes.params
+        self.wishes.merge(message.header.get("params", {}))
+        chosen = self.wishes.model
+        if chosen is not None and chosen != before.get("model"):
+            try:
+                self.roster.ask_for(chosen)
+            except InvalidRequest:
+                self.wishes.params = before
+                raise
+        picture = message.payload or None
+        is_empty = "image" in message.header and message.header["image"] is None
+        if self.draft is not None:
+            # its sketch may be the newest there is: a change of prompt sends none
+            if picture is None and not is_empty:
+                picture, is_empty = self.draft.picture, self.draft.is_empty
+            self._replaced(self.draft.request_id)
+        self.draft = Draft(request_id, self.clock(), picture, is_empty)
+        self._has_draft.set()
+
+    def _on_save(self, message: Message) -> None:
+        request_id = request_id_of(message)
+        if self.last_frame is None or self.last_frame[0] != request_id:
+            text = "That picture is gone: a newer one took its place. Try again."
+            self.error("not_saved", text, request_id=request_id)
+            return
+        frame = self.last_frame[1]
+        future = self.loop.run_in_executor(self.codec, imaging.encode_png, frame)
+        name = f"turbo-ui-{frame.request.model}-{frame.request.seed}-{frame.digest[:8]}.png"
+        future.add_done_callback(lambda done: self._saved(request_id, name, done))
+
+    def _saved(self, request_id: int, name: str, done: asyncio.Future[bytes]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            text = "The PNG could not be made."
+            self.error("not_saved", text, request_id=request_id)
+            return
+        self.outbox.say({"kind": "png", "request_id": request_id, "name": name}, done.result())
+
+    def _on_ping(self, message: Message) -> None:
+        at = message.header.get("at")
+        self.outbox.say({"kind": "pong", "at": at if isinstance(at, int | float) else None})
+
+    async def submit_drafts(self) -> None:
+        """Decodes the newest draft and submits it, again and again: the way from page to engine."""
+        while True:
+            await self._has_draft.wait()
+            self._has_draft.clear()
+            draft, self.draft = self.draft, None
+            if draft is None:
+                continue
+            try:
+                await self._submit(draft)
+            except InvalidRequest as error:
+                self.error(
+                    "invalid", error.user_text, request_id=draft.request_id, field=error.field
+                )
+            except TurboUIError as error:
+                self.error("failed", error.user_text, request_id=draft.request_id)
+
+    async def _submit(self, draft: Draft) -> None:
+        begun = self.clock()
+        spec = self.roster.serving(self.wishes.model)
+        width, height = self.wishes.size_px(spec)
+        if draft.is_empty:
+            self.sketch = None
+        elif draft.picture is not None:
+            self.sketch = await self.loop.run_in_executor(
+                self.codec, self._decoded, draft.picture, width, height
+            )
+        submission = Submission(
+            request_id=draft.request_id,
+            request=self.wishes.request(spec, self.sketch),
+            received_at=self.clock(),
+            decode_ms=(self.clock() - begun) * 1000,
+        )
+        self.engine.submit(self.session_id, submission)
+
+    def _decoded(self, picture: bytes, width: int, height: int) -> Sketch:
+        pixels = imaging.decode(picture, max_side_px=self.settings.max_image_px)
+        return Sketch(imaging.fit(pixels, width, height))
+
+    # ---- out
+
+    def publish(self, event: Event) -> None:
+        """Called on the engine's worker thread; the one place where events cross to the event loop."""
+        try:
+            self.loop.call_soon_threadsafe(self._deliver, event)
+        except RuntimeError:
+            pass  # the loop is closed: the server stops, and nobody is left to tell
+
+    def _deliver(self, event: Event) -> None:
+        match event:
+            case Taken(request_id=request_id):
+                self.outbox.say({"kind": "taken", "request_id": request_id})
+            case Superseded(request_id=request_id):
+                self._replaced(request_id)
+            case Published():
+                if event.frame.is_last:
+                    self.last_frame = (event.request_id, event.frame)
+                self.outbox.show(event)
+            case Failed(request_id=request_id, error=error):
+                self.error("failed", error.user_text, request_id=request_id)
+            case SessionsChanged(num_sessions=num_sessions):
+                self.outbox.say({"kind": "sessions", "num_sessions": num_sessions})
+            case ModelState(state=state, text=text):
+                self.tell_models()
+                if state == "failed" and text:
+                    self.notice("model", text, "error")
+
+    def _replaced(self, request_id: int) -> None:
+        self.num_replaced += 1
+        self.outbox.say(
+            {"kind": "superseded", "request_id": request_id, "superseded": self.num_replaced}
+        )
+
+    def tell_models(self) -> None:
+        """Tells the page which models there are, how they stand, and which one draws."""
+        self.outbox.say({"kind": "models", **self.roster.to_json(self.wishes.model)})
+
+    def notice(self, code: str, text: str, level: str = "info") -> None:
+        self.outbox.say({"kind": "notice", "code": code, "text": text, "level": level})
+
+    def error(self, code: str, text: str, *, request_id: Any = None, field: str = "") -> None:
+        """Answers a message that could not be followed."""
+        header: Header = {"kind": "error", "code": code, "text": text}
+        if isinstance(request_id, int) and not isinstance(request_id, bool):
+            header["request_id"] = request_id
+        if field:
+            header["field"] = field
+        self.outbox.say(header)
+
+    async def next_message(self) -> tuple[Header, bytes]:
+        """Waits for what is to be sent next, pictures encoded."""
+        found = await self.outbox.next()
+        if not isinstance(found, Published):
+            return found
+        begun = self.clock()
+        jpeg = await self.loop.run_in_executor(
+            self.codec, imaging.encode_jpeg, found.frame.image, self.settings.jpeg_quality
+        )
+        return self._frame_header(found, (self.clock() - begun) * 1000), jpeg
+
+    def _frame_header(self, event: Published, encode_ms: float) -> Header:
+        frame = event.frame
+        kind = "refine" if event.kind == "refine" and frame.is_last else frame.kind
+        return {
+            "kind": kind,
+            "request_id": event.request_id,
+            "step": frame.step,
+            "num_denoising_steps": frame.num_denoising_steps,
+            "is_last": frame.is_last,
+            "path": frame.path,
+            "digest": frame.digest,
+            "timings": {**frame.timings.to_json(), "encode_ms": encode_ms},
+            "superseded": self.num_replaced,
+            "request": frame.request.to_json(),
+        }
+
+
+def request_id_of(message: Message) -> int:
+    """The number that the page gave to its request.
+
+    Raises:
+        ProtocolError: there is none.
+    """
+    request_id = message.header.get("request_id")
+    if (
+        not isinstance(request_id, int)
+        or isinstance(request_id, bool)
+        or not 0 <= request_id < 2**53
+    ):
+        raise ProtocolError("request_id must be a whole number from 0 to 2^53 - 1.")
+    return request_id

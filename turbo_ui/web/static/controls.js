@@ -1,0 +1,100 @@
+// The values of the Gradio components beside the board: prompt, model, strength, seed, steps, size, live.
+//
+// The components are Gradio's own; their client-side events call `set`, and where the page itself changes
+// a value (an example, the dice, a reload) `onSync` asks Gradio to show what `forGradio` returns.
+
+const MAX_SEED = 2 ** 32 - 1;
+export const AUTO = "auto";
+
+const DEFAULTS = {
+  prompt: "",
+  model: "",
+  is_model_chosen: false,
+  strength: 0.6,
+  seed: 7,
+  is_seed_locked: true,
+  steps: AUTO,
+  size: AUTO,
+  is_live: true,
+};
+
+/** Calls `onChange(name, value)` for what the user changed and `onSync()` for what the page changed. */
+export class Controls {
+  constructor({ onChange, onSync }) {
+    this.values = { ...DEFAULTS };
+    this.onChange = onChange;
+    this.onSync = onSync;
+  }
+
+  /** The user changed a component. */
+  set(name, value) {
+    const clean = cleaned(name, value);
+    if (clean === undefined || clean === this.values[name]) return;
+    this.values[name] = clean;
+    if (name === "model") this.values.is_model_chosen = true;
+    this.onChange(name, clean);
+  }
+
+  /** The page changes values; the components follow. */
+  show(changes) {
+    for (const [name, value] of Object.entries(changes)) {
+      const clean = name in DEFAULTS ? cleaned(name, value) : undefined;
+      if (clean !== undefined) this.values[name] = clean;
+    }
+    this.onSync();
+  }
+
+  /** Leaves the model to the server again, as when the chosen one cannot be had. */
+  unchooseModel() {
+    this.values.is_model_chosen = false;
+  }
+
+  rollSeed() {
+    this.show({ seed: crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000 });
+    this.onChange("seed", this.values.seed);
+  }
+
+  /** In the order in which the page's Python names the components. */
+  forGradio() {
+    const { prompt, model, strength, seed, is_seed_locked, steps, size, is_live } = this.values;
+    return [prompt, model, strength, seed, is_seed_locked, steps, size, is_live];
+  }
+
+  /** What a request takes from here; `model` is the entry of the model that will draw it. */
+  params(model) {
+    const { values } = this;
+    const side = sideFor(model, values.size);
+    return {
+      model: values.is_model_chosen ? values.model : null,
+      prompt: values.prompt,
+      strength: values.strength,
+      seed: values.seed,
+      num_inference_steps: values.steps === AUTO ? null : Number(values.steps),
+      width: side,
+      height: side,
+    };
+  }
+}
+
+/** The side that a model draws when `wish` is asked for: the nearest one it can. */
+export function sideFor(model, wish) {
+  if (!model) return 256;
+  if (wish === AUTO) return model.default_size_px;
+  const held = Math.min(model.max_size_px, Math.max(model.min_size_px, Number(wish)));
+  return model.min_size_px + Math.round((held - model.min_size_px) / model.size_step_px) * model.size_step_px;
+}
+
+function cleaned(name, value) {
+  switch (typeof DEFAULTS[name]) {
+    case "boolean":
+      return Boolean(value);
+    case "number": {
+      const number = Number(value);
+      if (value === null || value === "" || !Number.isFinite(number)) return undefined;
+      if (name === "seed") return Math.min(MAX_SEED, Math.max(0, Math.round(number)));
+      return number;
+    }
+    default:
+      return value === null || value === undefined ? undefined : String(value);
+  }
+}

@@ -1,0 +1,194 @@
+// One page's conversation with the server: which lane, what was sent, what came back.
+
+import { generate } from "./fallback.js";
+import { Lane } from "./lane.js";
+import { LiveLoop } from "./loop.js";
+import { STAGES } from "./meter.js";
+
+const FALLBACK_AFTER = 3; // failed connections in a row, while the server answers plain requests
+
+/** Sends what `capture()` gives; hands frames, models and notices to the callbacks in `page`. */
+export class Session {
+  constructor(base, shelfPage, page) {
+    this.base = base;
+    this.page = page;
+    this.way = "none";
+    this.superseded = 0;
+    this.numSessions = 1;
+    this.models = [];
+    this.activeModel = null;
+    this.sentParams = {};
+    this.sentSketch = undefined;
+    this.saving = new Map();
+    this.loop = new LiveLoop({
+      canSend: () => this.way !== "none",
+      capture: (requestId) => this.#capture(requestId),
+      send: (request, record) => this.#send(request, record),
+      onRunning: (isRunning) => page.onRunning(isRunning),
+    });
+    const url = new URL("live", base);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.lane = new Lane(url, shelfPage, {
+      onMessage: (header, payload) => this.#receive(header, payload),
+      onState: (state, code) => this.#laneState(state, code),
+    });
+  }
+
+  get model() {
+    return this.models.find(({ id }) => id === this.activeModel) ?? null;
+  }
+
+  /** Asks for the PNG of a painted frame; resolves to { name, bytes }. */
+  savePng(requestId) {
+    if (this.way !== "websocket") return Promise.reject(new Error("The server cannot be reached now."));
+    return new Promise((resolve, reject) => {
+      this.saving.set(requestId, { resolve, reject });
+      this.lane.send({ kind: "save", request_id: requestId });
+    });
+  }
+
+  async #capture(requestId) {
+    const begun = performance.now();
+    const { params, image } = await this.page.capture(this.sentSketch, this.model);
+    return { requestId, params, image, begun, record: { begun, ...image.timings } };
+  }
+
+  #send({ requestId, params, image }, record) {
+    if (this.way === "event") {
+      this.#sendEvent(requestId, params, image);
+      return true;
+    }
+    const changed = Object.entries(params).filter(([name, value]) => this.sentParams[name] !== value);
+    const header = { kind: "frame", request_id: requestId, params: Object.fromEntries(changed) };
+    if (image.isEmpty) header.image = null;
+    const isSent = this.lane.send(header, image.isNew ? image.bytes : null);
+    if (isSent) {
+      this.sentParams = params;
+      this.sentSketch = image.key;
+    }
+    record.hasImage = image.isNew;
+    return isSent;
+  }
+
+  async #sendEvent(requestId, params, image) {
+    try {
+      const { header, payload } = await generate(this.base, params, image.isEmpty ? null : image.bytes);
+      this.#frame({ ...header, request_id: requestId }, payload, "image/png");
+    } catch (error) {
+      this.loop.finished(requestId);
+      this.page.onNotice(error.message, "error");
+    }
+  }
+
+  #laneState(state, code) {
+    this.loop.reset();
+    this.sentParams = {};
+    this.sentSketch = undefined;
+    for (const { reject } of this.saving.values()) reject(new Error("The connection was lost."));
+    this.saving.clear();
+    if (state === "open") {
+      this.way = "websocket";
+      this.loop.touch();
+    } else if (this.way !== "event") {
+      this.way = "none";
+      if (this.lane.failures >= FALLBACK_AFTER) this.#tryFallback();
+    }
+    this.page.onLane(this.way, code);
+  }
+
+  async #tryFallback() {
+    const answer = await fetch(new URL("healthz", this.base)).catch(() => null);
+    if (!answer?.ok || this.way !== "none" || this.lane.isOpen) return;
+    const health = await answer.json();
+    this.models = health.models ?? this.models;
+    this.activeModel = health.active_model ?? this.activeModel;
+    this.way = "event";
+    this.page.onModels(this.models, this.activeModel);
+    this.page.onLane(this.way);
+    this.loop.touch();
+  }
+
+  #receive(header, payload) {
+    const id = header.request_id;
+    switch (header.kind) {
+      case "welcome":
+      case "models":
+        this.models = header.models;
+        this.activeModel = header.active_model;
+        this.numSessions = header.num_sessions ?? this.numSessions;
+        if (header.limits) this.page.onLimits(header.limits);
+        this.page.onModels(this.models, this.activeModel, header.kind === "welcome");
+        break;
+      case "taken":
+        this.loop.taken(id);
+        break;
+      case "superseded":
+        this.superseded = header.superseded ?? this.superseded + 1;
+        this.loop.finished(id);
+        break;
+      case "frame":
+      case "preview":
+      case "refine":
+        this.#frame(header, payload, "image/jpeg");
+        break;
+      case "png":
+        this.#settleSave(id, ({ resolve }) => resolve({ name: header.name, bytes: payload }));
+        break;
+      case "sessions":
+        this.numSessions = header.num_sessions;
+        break;
+      case "notice":
+        this.page.onNotice(header.text, header.level);
+        break;
+      case "error":
+        if (header.code === "not_saved") this.#settleSave(id, ({ reject }) => reject(new Error(header.text)));
+        else if (id !== undefined) this.loop.finished(id);
+        if (header.code !== "not_saved") this.page.onNotice(header.text, "error");
+        break;
+      default: // a newer server may say more than this page knows
+    }
+  }
+
+  #settleSave(id, settle) {
+    const entry = this.saving.get(id);
+    this.saving.delete(id);
+    if (entry) settle(entry);
+  }
+
+  async #frame(header, payload, type) {
+    const receivedAt = performance.now();
+    const isLast = header.is_last !== false;
+    const id = header.request_id;
+    const record = isLast ? this.loop.finished(id) : this.loop.recordOf(id);
+    this.superseded = header.superseded ?? this.superseded;
+    this.numSessions = header.num_sessions ?? this.numSessions;
+    const painted = await this.page.paint(header, payload, type);
+    if (painted && record && isLast) this.page.onPainted(header, stagesOf(record, header, receivedAt, painted));
+  }
+}
+
+/** The record of one painted frame: `stages` in ms, their sum, and when it was painted. */
+function stagesOf(record, header, receivedAt, painted) {
+  const server = header.timings ?? {};
+  const of = (name) => server[`${name}_ms`] ?? 0;
+  const stages = {
+    wait: Math.max(0, record.begun - record.eventAt),
+    capture: record.capture ?? 0,
+    encode: record.encode ?? 0,
+    decode: of("decode"),
+    queue_wait: of("queue_wait"),
+    text_encode: of("text_encode"),
+    vae_encode: of("vae_encode"),
+    denoise: of("denoise"),
+    vae_decode: of("vae_decode"),
+    jpeg: of("encode"),
+    unpack: painted.unpack,
+    paint: painted.paint,
+  };
+  const servers = ["decode", "queue_wait", "text_encode", "vae_encode", "denoise", "vae_decode", "jpeg"];
+  const onServer = servers.reduce((sum, name) => sum + stages[name], 0);
+  stages.network = Math.max(0, receivedAt - record.sentAt - onServer);
+  const at = performance.now();
+  const ordered = Object.fromEntries(STAGES.map(([name]) => [name, stages[name] ?? 0]));
+  return { stages: ordered, total: at - record.eventAt, at, requestId: header.request_id };
+}

@@ -1,0 +1,54 @@
+// What the page says about itself: connection, model, notices. Text goes in as text, never as HTML.
+
+const NOTICE_MS = 8000;
+
+/** The header's pills and the notice line. */
+export class Status {
+  constructor(root) {
+    this.root = root;
+    this.notice = root.querySelector("[data-notice]");
+    this.lanePill = root.querySelector("[data-lane]");
+    this.modelPill = root.querySelector("[data-model]");
+    this.progress = root.querySelector("[data-progress]");
+    root.querySelector("[data-dismiss]").addEventListener("click", () => this.clear());
+  }
+
+  lane(state, text, help) {
+    this.lanePill.dataset.state = state;
+    put(this.lanePill.querySelector("[data-text]"), text);
+    this.lanePill.title = help;
+  }
+
+  /** Shows the running model and, beside it, one that is on its way or could not be had. */
+  models(models, activeId, chosenId) {
+    const active = models.find(({ id }) => id === activeId);
+    const chosen = models.find(({ id }) => id === chosenId) ?? active;
+    const isOnItsWay = ["downloading", "loading", "warming"].includes(chosen?.state);
+    const state = active ? (isOnItsWay ? "busy" : "ready") : isOnItsWay ? "busy" : "waiting";
+    this.modelPill.dataset.state = state;
+    const word = { downloading: "downloading", loading: "loading", warming: "warming up" }[chosen?.state];
+    const running = active ? active.title : "No model yet";
+    put(this.modelPill.querySelector("[data-text]"), word ? `${running} · ${chosen.title} is ${word}` : running);
+    this.modelPill.title = (chosen?.text || active?.text || "") + (active?.device ? `\nRuns on ${active.device}` : "");
+    const share = isOnItsWay ? (chosen.progress ?? null) : null;
+    this.progress.hidden = share === null;
+    this.progress.style.setProperty("--share", String(share ?? 0));
+  }
+
+  /** Shows a sentence; `isLasting` keeps it until something else is said. */
+  say(text, level = "info", isLasting = false) {
+    clearTimeout(this.timer);
+    put(this.notice.querySelector("[data-text]"), text);
+    this.notice.dataset.level = level;
+    this.notice.classList.add("is-shown");
+    if (!isLasting) this.timer = setTimeout(() => this.clear(), NOTICE_MS);
+  }
+
+  clear() {
+    this.notice.classList.remove("is-shown");
+  }
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

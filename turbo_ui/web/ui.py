@@ -1,0 +1,139 @@
+"""The page as Gradio Blocks: standard components, our parts, and events that stay in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.frames import MAX_SEED
+from turbo_ui.settings import Settings
+from turbo_ui.web.board import STATIC_URL, PagePart
+
+AUTO = "auto"
+STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
+TITLE = "Turbo UI"
+
+MODULES = (
+    "page board controls document examples fallback ink lane latency loop meter picture session shelf "
+    "sketch status toolbar wire"
+).split()
+
+HEAD = "\n".join(
+    [
+        f'<link rel="stylesheet" href="{STATIC_URL}/turbo.css">',
+        f'<link rel="stylesheet" href="{STATIC_URL}/panels.css">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">',
+        # asked for early, all at once: else each import would wait for the one before it
+        *(f'<link rel="modulepreload" href="{STATIC_URL}/{name}.js">' for name in MODULES),
+        f'<link rel="modulepreload" href="{STATIC_URL}/vendor/konva/konva.min.js">',
+        '<link rel="modulepreload" '
+        f'href="{STATIC_URL}/vendor/perfect-freehand/perfect-freehand.mjs">',
+    ]
+)
+
+
+def build(
+    models: Sequence[ModelSpec],
+    settings: Settings,
+    generate: Callable[..., Any],
+    start_model: str = "doodle",
+) -> gr.Blocks:
+    """The page. `generate` serves the named event `/generate`, for clients and as the page's fallback."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        PagePart("status")
+        with gr.Row(elem_id="stage"):
+            with gr.Column(elem_id="left", min_width=0):
+                board = PagePart("board")
+                prompt = gr.Textbox(
+                    label="Prompt",
+                    show_label=False,
+                    placeholder="What is it? a lighthouse by the sea, oil painting",
+                    lines=2,
+                    max_lines=2,
+                    max_length=settings.max_prompt_chars,
+                    elem_id="prompt",
+                    container=False,
+                )
+            with gr.Column(elem_id="right", min_width=0):
+                PagePart("picture")
+                PagePart("latency")
+        PagePart("examples")
+        with gr.Row(elem_id="controls"):
+            model = gr.Dropdown(
+                [(spec.title, spec.id) for spec in models],
+                value=start_model,
+                label="Model",
+                elem_id="model",
+                filterable=False,
+                min_width=150,
+            )
+            strength = gr.Slider(
+                0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", min_width=200,
+                buttons=[],
+            )  # fmt: skip
+            with gr.Row(elem_id="seed-group"):
+                seed = gr.Number(
+                    7, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed",
+                    min_width=90,
+                )  # fmt: skip
+                lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock", min_width=70)
+                dice = gr.Button("Roll", elem_id="seed-dice", min_width=60, size="sm")
+            steps = gr.Dropdown(
+                STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False, min_width=90
+            )
+            size = gr.Dropdown(
+                _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False,
+                min_width=100,
+            )  # fmt: skip
+            live = gr.Checkbox(True, label="Live", elem_id="live", min_width=80)
+            draw = gr.Button("Draw", elem_id="draw", variant="primary", min_width=80)
+
+        values = [prompt, model, strength, seed, lock, steps, size, live]
+        names = "prompt model strength seed is_seed_locked steps size is_live".split()
+        for name, component in zip(names, values, strict=True):
+            component.input(None, component, None, js=_calls(f"set('{name}', value)", "value"))
+        dice.click(None, None, seed, js="() => window.turboUI.rollSeed()")
+        draw.click(None, None, None, js=_calls("draw()"))
+        prompt.submit(None, None, None, js=_calls("draw()"))
+        board.sync(None, None, values, js="() => window.turboUI.values()")
+        _add_generate(generate)
+    return page
+
+
+def _add_generate(generate: Callable[..., Any]) -> None:
+    """The named event `/generate`: component values in, a PNG with its request and a record out."""
+    with gr.Row(visible=False):
+        inputs = [
+            gr.Textbox(label="prompt"),
+            gr.Image(label="image", type="filepath", image_mode=None),
+            gr.Number(0.6, label="strength"),
+            gr.Number(0, label="seed", precision=0),
+            gr.Number(0, label="num_inference_steps (0: the model's own)", precision=0),
+            gr.Number(0, label="size in pixels (0: the model's own)", precision=0),
+            gr.Textbox(label="model"),
+        ]
+        outputs = [gr.Image(label="picture", format="png"), gr.JSON(label="record")]
+        start = gr.Button("generate")
+    start.click(
+        generate,
+        inputs,
+        outputs,
+        api_name="generate",
+        show_progress="hidden",
+        concurrency_limit=8,
+        trigger_mode="always_last",
+    )
+
+
+def _calls(call: str, argument: str = "") -> str:
+    """A client-side event that calls the page and gives nothing back to Gradio."""
+    return f"({argument}) => {{ window.turboUI?.{call}; return []; }}"
+
+
+def _sizes(models: Sequence[ModelSpec]) -> list[tuple[str, str]]:
+    """Auto, and the sizes of 256 pixels' multiples that any model can draw."""
+    largest = max(spec.max_size_px for spec in models)
+    return [("Auto", AUTO), *((f"{side} px", str(side)) for side in range(256, largest + 1, 256))]

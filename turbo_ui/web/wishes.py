@@ -1,0 +1,79 @@
+"""What a page wishes for: the parameters it sent so far, each checked, merged into one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import InvalidRequest
+from turbo_ui.frames import FrameRequest, Sketch
+
+NAMES = frozenset(
+    {
+        "model",
+        "prompt",
+        "strength",
+        "seed",
+        "num_inference_steps",
+        "guidance_scale",
+        "width",
+        "height",
+    }
+)
+"""The parameters that a page may send; others are ignored, as a newer page may know more."""
+
+
+@dataclass
+class Wishes:
+    """The parameters of one page. A wrong one is refused and leaves all as they were."""
+
+    max_prompt_chars: int
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str | None:
+        """The model that the user chose; None leaves it to the server."""
+        return self.params.get("model")
+
+    def merge(self, changes: object) -> None:
+        """Takes over what changed.
+
+        Raises:
+            InvalidRequest: names the field, its value and what is allowed.
+        """
+        if not isinstance(changes, Mapping):
+            raise InvalidRequest("params", changes, "a JSON object")
+        params = {**self.params, **{name: changes[name] for name in NAMES & changes.keys()}}
+        prompt = params.get("prompt", "")
+        if isinstance(prompt, str) and len(prompt) > self.max_prompt_chars:
+            raise InvalidRequest("prompt", prompt, f"at most {self.max_prompt_chars} characters")
+        FrameRequest(**_given(params))
+        self.params = params
+
+    def size_px(self, spec: ModelSpec) -> tuple[int, int]:
+        """Width and height: as wished, held to what the model can draw."""
+        wished = (self.params.get(name) or spec.default_size_px for name in ("width", "height"))
+        width, height = (nearest_size_px(spec, side) for side in wished)
+        return width, height
+
+    def request(self, spec: ModelSpec, image: Sketch | None) -> FrameRequest:
+        """The request for a model, which may be another than the wished one while that one loads."""
+        width, height = self.size_px(spec)
+        params = {**_given(self.params), "width": width, "height": height}
+        params.setdefault("num_inference_steps", spec.default_num_inference_steps)
+        return FrameRequest(**{**params, "model": spec.id, "image": image})
+
+
+def nearest_size_px(spec: ModelSpec, side: int) -> int:
+    """The side nearest to `side` that the model can draw."""
+    held = min(spec.max_size_px, max(spec.min_size_px, side))
+    return (
+        spec.min_size_px + round((held - spec.min_size_px) / spec.size_step_px) * spec.size_step_px
+    )
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Null means: as if it had not been sent."""
+    return {name: value for name, value in params.items() if value is not None}
