@@ -119,11 +119,7 @@ class Switchboard:
                 return
             self._set(ModelState(model_id=model_id, state="loading", text="Waiting to load."))
             self._wanted.put(model_id)
-            if self._loader is None:
-                self._loader = threading.Thread(
-                    target=self._run, name="turbo-ui-loader", daemon=True
-                )
-                self._loader.start()
+            self._start_loader()
 
     def want(self, model_id: str) -> None:
         """Like `request`, but leaves alone a model that has failed: for use on every frame."""
@@ -169,6 +165,11 @@ class Switchboard:
             backend.close()
 
     # --- the loading thread
+
+    def _start_loader(self) -> None:
+        if self._loader is None:
+            self._loader = threading.Thread(target=self._run, name="turbo-ui-loader", daemon=True)
+            self._loader.start()
 
     def _run(self) -> None:
         while not self._is_closed:

@@ -1,0 +1,141 @@
+"""The engine on its real thread: it wakes, it stops, and a hanging model harms nobody else.
+
+Nothing here waits for time to pass; every wait is for an event, with a deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tests.fakes import FakeBackend, Inbox, ready_switchboard
+from turbo_ui.frames import FrameRequest
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import Event, Published, Submission, Superseded
+from turbo_ui.live.worker import Worker
+
+DEADLINE_S = 10.0
+
+
+def submission(number: int) -> Submission:
+    request = FrameRequest(model="fake", width=64, height=64, seed=number)
+    return Submission(request_id=number, request=request, received_at=time.monotonic())
+
+
+class WaitingInbox(Inbox):
+    """Lets the test wait for a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_picture = threading.Semaphore(0)
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, Published):
+            self.has_picture.release()
+
+
+def test_the_thread_wakes_for_each_stroke_and_ends_when_asked() -> None:
+    engine = Engine(ready_switchboard(FakeBackend()))
+    inbox = WaitingInbox()
+    engine.open_session("a", inbox)
+    engine.start()
+    assert engine.is_running
+    for number in range(20):
+        engine.submit("a", submission(number))
+        assert inbox.has_picture.acquire(timeout=DEADLINE_S)
+    assert engine.stop(DEADLINE_S)
+    assert not engine.is_running
+
+
+def test_a_hanging_frame_blocks_no_submitter_and_the_newest_follows_it() -> None:
+    gate = threading.Event()
+    backend = FakeBackend(gate=gate)
+    engine = Engine(ready_switchboard(backend))
+    inbox = WaitingInbox()
+    engine.open_session("a", inbox)
+    engine.start()
+    engine.submit("a", submission(1))
+    assert backend.has_started.wait(DEADLINE_S)
+    for number in range(2, 50):
+        engine.submit("a", submission(number))
+    assert len(inbox.of(Superseded)) == 47
+    running_ms = engine.stats()["running_ms"]
+    assert running_ms is not None
+    assert running_ms >= 0
+    assert engine.stop(timeout_s=0.05) is False, "it says that the frame did not end"
+    gate.set()
+
+
+def test_after_a_hang_the_newest_is_drawn() -> None:
+    gate = threading.Event()
+    backend = FakeBackend(gate=gate)
+    engine = Engine(ready_switchboard(backend))
+    inbox = WaitingInbox()
+    engine.open_session("a", inbox)
+    engine.start()
+    engine.submit("a", submission(1))
+    assert backend.has_started.wait(DEADLINE_S)
+    for number in range(2, 9):
+        engine.submit("a", submission(number))
+    gate.set()
+    assert inbox.has_picture.acquire(timeout=DEADLINE_S)
+    assert inbox.has_picture.acquire(timeout=DEADLINE_S)
+    assert [event.request_id for event in inbox.of(Published)] == [1, 8]
+    assert engine.stop(DEADLINE_S)
+
+
+def test_stop_lets_the_frame_in_flight_finish() -> None:
+    gate = threading.Event()
+    backend = FakeBackend(gate=gate)
+    engine = Engine(ready_switchboard(backend))
+    inbox = WaitingInbox()
+    engine.open_session("a", inbox)
+    engine.start()
+    engine.submit("a", submission(1))
+    assert backend.has_started.wait(DEADLINE_S)
+    threading.Timer(0.05, gate.set).start()
+    assert engine.stop(DEADLINE_S)
+    assert [event.request_id for event in inbox.of(Published)] == [1]
+
+
+def test_a_step_that_raises_does_not_end_the_thread(caplog: object) -> None:
+    done = threading.Event()
+    steps = iter([RuntimeError("a fault"), None])
+
+    def step() -> bool:
+        fault = next(steps, None)
+        if fault is not None:
+            raise fault
+        done.set()
+        return False
+
+    worker = Worker(step, lambda: None)
+    worker.start()
+    assert done.wait(DEADLINE_S)
+    assert worker.stop(DEADLINE_S)
+
+
+def test_many_sessions_at_once_get_their_own_pictures() -> None:
+    engine = Engine(ready_switchboard(FakeBackend(max_batch=4)))
+    inboxes = [WaitingInbox() for _ in range(8)]
+    for number, inbox in enumerate(inboxes):
+        engine.open_session(str(number), inbox)
+    engine.start()
+
+    def draw(number: int) -> None:
+        for _ in range(30):
+            engine.submit(str(number), submission(number))
+            assert inboxes[number].has_picture.acquire(timeout=DEADLINE_S)
+
+    threads = [threading.Thread(target=draw, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert engine.stop(DEADLINE_S)
+    for number, inbox in enumerate(inboxes):
+        pictures = inbox.of(Published)
+        assert len(pictures) == 30
+        assert {int(event.frame.image[0, 0, 0]) for event in pictures} == {number}
+    assert engine.stats()["frames"] == 240
