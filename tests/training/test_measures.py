@@ -1,0 +1,130 @@
+"""Each measure on arrays whose answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.training.gallery import small_gallery
+from training.doodle.drawings import all_drawings, render
+from training.doodle.features import on_white
+from training.doodle.measures import (
+    Case,
+    answer,
+    both_sides,
+    calm,
+    far_change,
+    iou,
+    region_distance,
+    summary,
+)
+from training.doodle.painters import Paste, empty_board, identity, side_by_side
+
+WHITE = np.full((256, 256, 3), 255, np.uint8)
+
+
+def square(x: int, y: int, side: int) -> np.ndarray:
+    mask = np.zeros((256, 256), bool)
+    mask[y : y + side, x : x + side] = True
+    return mask
+
+
+def painted(mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return np.where(mask[..., None], np.array(colour, np.uint8), WHITE)
+
+
+def test_iou_of_known_masks() -> None:
+    a = square(10, 10, 100)
+    assert iou(a, a) == 1.0
+    assert iou(a, square(150, 150, 50)) == 0.0
+    assert iou(a, square(60, 10, 100)) == pytest.approx(50 / 150)
+    nothing = np.zeros_like(a)
+    assert iou(nothing, nothing) == 1.0
+
+
+def test_region_distance_is_zero_for_the_sketch_itself_and_the_lab_gap_for_another_colour() -> None:
+    sketch = painted(square(60, 60, 120), (119, 119, 119))
+    assert region_distance(sketch, sketch) == 0.0
+    lighter = painted(square(60, 60, 120), (185, 185, 185))
+    assert region_distance(sketch, lighter) == pytest.approx(25.1, abs=0.5)
+    assert region_distance(WHITE, lighter) is None
+
+
+def test_far_change_counts_only_what_lies_beyond_32_px() -> None:
+    stroke = square(100, 100, 20)
+    near, far = WHITE.copy(), WHITE.copy()
+    near[90:130, 90:130] = 0
+    far[:20] = 55
+    assert far_change(WHITE, near, stroke) == 0.0
+    beyond = 256 * 256 - (20 * 20 + 4 * 20 * 32 + np.pi * 32**2)
+    assert far_change(WHITE, far, stroke) == pytest.approx(200 * 20 * 256 / beyond, rel=0.01)
+    assert far_change(WHITE, far, np.ones((256, 256), bool)) is None
+
+
+def test_identity_is_calm_and_a_painter_that_changes_all_is_not() -> None:
+    stroke = square(20, 20, 10)
+    case = Case("a", "a", "", WHITE, 0)
+    more = painted(stroke, (0, 0, 0))
+
+    def nervous(prompt, sketch, strength=0.6, seed=0):
+        return np.full((256, 256, 3), 255 if sketch is WHITE else 245, np.uint8)
+
+    assert calm(identity, [(case, more)], [stroke]) == 0.0
+    assert calm(nervous, [(case, more)], [stroke]) == pytest.approx(10.0)
+
+
+def test_a_painter_that_knows_the_words_is_recognised_and_identity_needs_a_sketch() -> None:
+    gallery = small_gallery()
+    by_name = dict(zip(gallery.names, gallery.renders, strict=True))
+
+    def knowing(prompt, sketch, strength=0.6, seed=0):
+        return on_white(by_name[prompt])
+
+    cases = [Case(name, name, name, None, 0) for name in gallery.names[:12]]
+    known = summary(answer(knowing, cases, gallery))
+    assert known == {"num": 12, "top1": 100.0, "top5": 100.0, "iou": None, "lab": None}
+    assert summary(answer(identity, cases, gallery))["top5"] == 0.0
+
+
+def test_baselines_on_sketches_that_are_the_renders() -> None:
+    gallery = small_gallery()
+    sketches = {d.label: render(d.strokes, 256) for d in all_drawings()}
+    cases = [Case(name, name, "", sketches[name], 0) for name in ("red apple", "owl", "bus")]
+    own = summary(answer(identity, cases, gallery))
+    assert own == {"num": 3, "top1": 100.0, "top5": 100.0, "iou": 1.0, "lab": 0.0}
+    pasted = summary(answer(Paste(gallery), cases, gallery))
+    assert pasted["top1"] == 100.0
+    assert pasted["iou"] is not None
+    assert pasted["iou"] > 0.93
+    assert (Paste(gallery)("", empty_board()) == 255).all()
+
+
+def test_both_halves_must_show_their_own_thing() -> None:
+    gallery = small_gallery()
+    by_name = dict(zip(gallery.names, gallery.renders, strict=True))
+
+    def side(name: str) -> np.ndarray:
+        return on_white(by_name[name], 110)[:, 64:192]
+
+    board = np.concatenate([side("red apple"), side("owl")], axis=1)
+
+    def pair(left: str, right: str) -> tuple[Case, Case]:
+        return Case(left, left, "", board, 0), Case(right, right, "", board, 0)
+
+    right_way, wrong_way = pair("red apple", "owl"), pair("owl", "red apple")
+    found = both_sides(identity, [right_way, wrong_way], gallery)
+    assert found["both_top1"] == 50.0
+    assert found["one_top1"] == 50.0
+    assert both_sides(Paste(gallery), [right_way], gallery)["both_top1"] == 100.0
+
+
+def test_things_apart_are_found_from_left_to_right() -> None:
+    mask = square(10, 50, 40) | square(120, 90, 30)
+    assert side_by_side(mask) == [(10, 50), (120, 150)]
+    assert side_by_side(np.zeros((256, 256), bool)) == []
+
+
+def test_results_are_plain_json() -> None:
+    gallery = small_gallery()
+    case = Case("red apple", "red apple", "an apple", on_white(gallery.renders[0]), 0)
+    json.dumps(summary(answer(identity, [case], gallery)))

@@ -1,0 +1,195 @@
+"""Does the embedded model meet its limits? Measures everything its card claims, and writes it.
+
+`python -m training.doodle.evaluate` measures the model and two baselines by the same questions,
+and writes `results.json`, `contact_sheet.jpg` and the marked block of `README.md` in the model's
+folder. The numbers come from seeds and drawings that training never uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from training.doodle import cases, contact_sheet, footprint, other_set, report
+from training.doodle.data import ROOT, Concept, load_concepts
+from training.doodle.features import Recogniser
+from training.doodle.measures import Outcome, answer, both_sides, calm, summary
+from training.doodle.painters import STRENGTH, ModelPainter, Painter, Paste, identity
+
+STRENGTHS = (0.4, 0.6, 0.8, 1.0)
+MODEL = ROOT / "assets" / "doodle"
+QUICK_STEP = 8
+"""--quick looks at every eighth question."""
+
+
+@dataclass
+class Questions:
+    """Everything that is asked, each made once and put to every painter."""
+
+    concepts: list[Concept]
+    is_quick: bool = False
+    text: list = field(init=False)
+    sketch: list = field(init=False)
+    drawings: dict[str, list] = field(init=False)
+    noto: list = field(init=False)
+    pairs: list = field(init=False)
+    synonyms: list = field(init=False)
+    synonyms_beside_sketch: list = field(init=False)
+    calm: tuple[list, list] = field(init=False)
+
+    def __post_init__(self) -> None:
+        step = QUICK_STEP if self.is_quick else 1
+        few = self.concepts[::step]
+        self.text = cases.text_cases(few)
+        self.sketch = cases.sketch_cases(few)
+        drawn = cases.drawing_cases(self.concepts)
+        self.drawings = {hand: items[::step] for hand, items in drawn.items()}
+        self.noto = cases.sketch_cases(other_set.redrawn(few), family=2)
+        self.pairs = cases.pair_cases(self.concepts)[::step]
+        self.synonyms = cases.synonym_cases(few, with_sketch=False)
+        self.synonyms_beside_sketch = cases.synonym_cases(few, with_sketch=True)
+        before_after, masks = cases.one_stroke_more(self.concepts)
+        self.calm = (before_after[::step], masks[::step])
+
+
+def ask(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
+    """Put every question to one painter.
+
+    Returns:
+        Summaries by group of questions; "outcomes" holds what they were made from.
+    """
+    outcomes: dict[str, list[Outcome]] = {
+        "text": answer(painter, questions.text, recogniser),
+        "sketch": answer(painter, questions.sketch, recogniser),
+        **{
+            f"drawings: {hand}": answer(painter, items, recogniser)
+            for hand, items in questions.drawings.items()
+        },
+        "noto": answer(painter, questions.noto, recogniser),
+        "synonyms": answer(painter, questions.synonyms, recogniser),
+        "synonyms beside a sketch": answer(painter, questions.synonyms_beside_sketch, recogniser),
+    }
+    outcomes["drawings"] = [
+        o for group, found in outcomes.items() if group.startswith("drawings: ") for o in found
+    ]
+    results: dict[str, Any] = {group: summary(found) for group, found in outcomes.items()}
+    results["pairs"] = both_sides(painter, questions.pairs, recogniser)
+    results["calm"] = calm(painter, *questions.calm)
+    results["outcomes"] = outcomes
+    return results
+
+
+def by_strength(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
+    """Summaries of sketch and text, and of the drawings, at each strength."""
+    drawings = [case for items in questions.drawings.values() for case in items]
+    table: dict[str, Any] = {}
+    for strength in STRENGTHS:
+        table[str(strength)] = {
+            "sketch": summary(answer(painter, questions.sketch, recogniser, strength)),
+            "drawings": summary(answer(painter, drawings, recogniser, strength)),
+        }
+    return table
+
+
+def weakest(outcomes: dict[str, list[Outcome]]) -> dict[str, list[str]]:
+    """Labels that were not among the five nearest, for those who train the model on."""
+    return {
+        group: [f"{o.case.label} ({o.rank})" for o in found if o.rank >= 5]
+        for group, found in outcomes.items()
+        if not group.startswith("drawings: ")
+    }
+
+
+def card(started_at: float) -> dict[str, Any]:
+    """The machine and settings behind the numbers."""
+    packages = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless")
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+        "path": "fp32, eager torch, CPU, batch 1, 256 × 256, one step",
+        "load_average": round(os.getloadavg()[0], 2),
+        "strength": STRENGTH,
+        "first_seed": cases.SEED,
+        "minutes": round((time.monotonic() - started_at) / 60, 1),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Measure the model in a folder and the baselines; nothing is written.
+
+    Returns:
+        What goes into `results.json`.
+    """
+    started_at = time.monotonic()
+    machine = footprint.measure_apart(folder) | {"size_mb": footprint.size_mb(folder)}
+    say(f"{machine['frames_per_second']:.1f} frames/s, {machine['peak_memory_mb']:.0f} MB")
+    recogniser = cases.every_render()
+    questions = Questions(load_concepts(), is_quick)
+    say(f"{len(recogniser.names)} renders, {len(questions.text)} names")
+    model = ModelPainter(folder)
+    painters: dict[str, Painter] = {
+        "model": model,
+        "identity": identity,
+        "paste": Paste(recogniser),
+    }
+    results: dict[str, Any] = {}
+    outcomes: dict[str, list[Outcome]] = {}
+    for name, painter in painters.items():
+        results[name] = ask(painter, questions, recogniser)
+        found = results[name].pop("outcomes")
+        outcomes = found if name == "model" else outcomes
+        shown = {group: results[name][group]["top1"] for group in ("text", "sketch", "drawings")}
+        say(f"{name}: top-1 % {shown}, at {(time.monotonic() - started_at) / 60:.1f} min")
+    strengths = by_strength(model, questions, recogniser)
+    measured = {
+        "card": card(started_at),
+        "is_quick": is_quick,
+        "machine": machine,
+        "num_renders": len(recogniser.names),
+        **results,
+        "strengths": strengths,
+        "weakest": weakest(outcomes),
+    }
+    return measured | {"limits": report.limits(measured)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the embedded model; write its card.")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a diffusers folder")
+    parser.add_argument("--out", type=Path, help="where to write; the model's folder by default")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the questions")
+    args = parser.parse_args()
+    out: Path = args.out or args.model
+    cv2.setNumThreads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    contact_sheet.write(ModelPainter(args.model), out / "contact_sheet.jpg")
+    measured = evaluate(args.model, args.quick)
+    text = json.dumps(measured, indent=1, ensure_ascii=False) + "\n"
+    (out / "results.json").write_text(text, encoding="utf-8")
+    report.write_block(out / "README.md", report.markdown(measured))
+    print(report.markdown(measured))
+    print(json.dumps({row["key"]: row["value"] for row in measured["limits"]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""The limits of the embedded model, and the tables of its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BEGIN, END = "<!-- eval:begin -->", "<!-- eval:end -->"
+DASH = "–"
+
+
+class Limit(NamedTuple):
+    """One promise: where the number stands in the results, and what it must be.
+
+    Attributes:
+        key: short name.
+        title: for people.
+        path: keys down to the number; for a quality the painter's name comes before them.
+        sign: "≥" or "≤".
+        bound: what it must be.
+        digits: decimals shown.
+        of_painter: measured for the baselines too.
+    """
+
+    key: str
+    title: str
+    path: tuple[str, ...]
+    sign: str
+    bound: float
+    digits: int = 1
+    of_painter: bool = True
+
+
+LIMITS = (
+    Limit("size", "size on disk, MB", ("machine", "size_mb"), "≤", 60, 1, False),
+    Limit(
+        "memory", "peak memory of a process, MB", ("machine", "peak_memory_mb"), "≤", 1200, 0, False
+    ),
+    Limit(
+        "speed", "frames/s, sketch to picture", ("machine", "frames_per_second"), "≥", 8, 1, False
+    ),
+    Limit("text_top1", "text alone: top-1, %", ("text", "top1"), "≥", 75),
+    Limit("text_top5", "text alone: top-5, %", ("text", "top5"), "≥", 92),
+    Limit("sketch_top1", "sketch + text: top-1, %", ("sketch", "top1"), "≥", 85),
+    Limit("sketch_top5", "sketch + text: top-5, %", ("sketch", "top5"), "≥", 95),
+    Limit("sketch_iou", "sketch + text: IoU with the sketch", ("sketch", "iou"), "≥", 0.75, 3),
+    Limit("drawings_top5", "drawings by hand: top-5, %", ("drawings", "top5"), "≥", 80),
+    Limit("drawings_iou", "drawings by hand: IoU", ("drawings", "iou"), "≥", 0.65, 3),
+    Limit("pairs", "two objects: both at their places, %", ("pairs", "both_top1"), "≥", 70),
+    Limit("synonyms_top5", "words kept from training: top-5, %", ("synonyms", "top5"), "≥", 60),
+    Limit("calm", "change far from an added stroke, /255", ("calm",), "≤", 4, 2),
+)
+
+
+def limits(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each limit with the measured number, the baselines' numbers and whether it is met.
+
+    Args:
+        results: what the evaluation measured.
+    """
+    rows = []
+    for limit in LIMITS:
+        names = ("model", "identity", "paste") if limit.of_painter else (None,)
+        found = [_walk(results, ((name,) if name else ()) + limit.path) for name in names]
+        value = round(found[0], limit.digits)
+        is_met = value >= limit.bound if limit.sign == "≥" else value <= limit.bound
+        rows.append(
+            {
+                "key": limit.key,
+                "title": limit.title,
+                "limit": f"{limit.sign} {limit.bound:g}",
+                "value": found[0],
+                "is_met": is_met,
+                "identity": found[1] if limit.of_painter else None,
+                "paste": found[2] if limit.of_painter else None,
+                "digits": limit.digits,
+            }
+        )
+    return rows
+
+
+def _walk(results: Mapping[str, Any], path: tuple[str, ...]) -> float:
+    value: Any = results
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) + ("--:",) * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _show(value: float | None, digits: int) -> str:
+    return DASH if value is None else f"{value:.{digits}f}"
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The card's evaluation tables."""
+    parts = [
+        _settings(results),
+        _limits_table(results["limits"]),
+        _groups_table(results),
+        _strengths_table(results["strengths"]),
+        "The examples, and what becomes of them:",
+        "![Example sketches and their pictures at four strengths](contact_sheet.jpg)",
+    ]
+    if results["is_quick"]:
+        parts.insert(0, "**A quick run over an eighth of the questions; not the card's numbers.**")
+    return "\n\n".join(parts)
+
+
+def _settings(results: Mapping[str, Any]) -> str:
+    card, machine = results["card"], results["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
+    stages = ", ".join(
+        f"{title} {machine[key]:.0f}"
+        for title, key in (
+            ("sketch in", "vae_encode_ms"),
+            ("denoise", "denoise_ms"),
+            ("picture out", "vae_decode_ms"),
+        )
+    )
+    return (
+        f"{card['processor']}, {card['cores']} cores, {card['system']}, Python {card['python']}, "
+        f"{versions}; {card['path']}. Load average when measured {card['load_average']}. "
+        f"A frame takes {machine['frame_ms_p50']:.0f} ms (p95 {machine['frame_ms_p95']:.0f}; "
+        f"{stages}); loading takes {machine['load_s']:.1f} s. "
+        f"All qualities at strength {card['strength']}, recognised among "
+        f"{results['num_renders']} renders. *Identity* is the sketch itself, *paste* the render "
+        "most like the sketch put in its place."
+    )
+
+
+def _limits_table(rows: list[dict[str, Any]]) -> str:
+    body = [
+        (
+            row["title"],
+            row["limit"],
+            f"**{_show(row['value'], row['digits'])}**",
+            "yes" if row["is_met"] else "**no**",
+            _show(row["identity"], row["digits"]),
+            _show(row["paste"], row["digits"]),
+        )
+        for row in rows
+    ]
+    return _table(("limit", "must be", "doodle", "met", "identity", "paste"), body)
+
+
+def _groups_table(results: Mapping[str, Any]) -> str:
+    titles = {
+        "text": "text alone",
+        "sketch": "sketch + text",
+        "drawings": "drawings by hand",
+        "drawings: blobs": "· coloured blobs",
+        "drawings: pen": "· one pen",
+        "drawings: brush": "· thick brush",
+        "noto": "sketches of Noto emoji",
+        "synonyms": "words kept from training, alone",
+        "synonyms beside a sketch": "words kept from training + sketch",
+    }
+    body = []
+    for group, title in titles.items():
+        own = results["model"][group]
+        body.append(
+            (
+                title,
+                str(own["num"]),
+                _show(own["top1"], 1),
+                _show(own["top5"], 1),
+                _show(own["iou"], 3),
+                _show(own["lab"], 1),
+                *(_baseline(results[name][group]) for name in ("identity", "paste")),
+            )
+        )
+    head = ("questions", "number", "top-1 %", "top-5 %", "IoU", "Lab", "identity", "paste")
+    return _table(head, body) + (
+        "\n\nIoU: what is drawn against what is painted. Lab: mean distance between the "
+        "colours of the sketch's regions and the picture's there. Baselines: top-5 % / IoU."
+    )
+
+
+def _baseline(group: Mapping[str, Any]) -> str:
+    return f"{_show(group['top5'], 1)} / {_show(group['iou'], 2)}"
+
+
+def _strengths_table(strengths: Mapping[str, Any]) -> str:
+    body = []
+    for strength, groups in strengths.items():
+        numbers = [
+            _show(groups[group][key], digits)
+            for group in ("sketch", "drawings")
+            for key, digits in (("top1", 1), ("top5", 1), ("iou", 3), ("lab", 1))
+        ]
+        body.append((strength, *numbers))
+    one = ("top-1 %", "top-5 %", "IoU", "Lab")
+    head = ("strength", *(f"sketch: {x}" for x in one), *(f"by hand: {x}" for x in one))
+    return _table(head, body)
+
+
+def write_block(file: Path, text: str) -> None:
+    """Put text between the markers of a Markdown file; a file without them gets them at its end."""
+    old = file.read_text(encoding="utf-8") if file.exists() else "# doodle\n"
+    if BEGIN not in old:
+        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
+    head, rest = old.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    file.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
