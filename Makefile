@@ -45,8 +45,9 @@ bench: bench-browser ## all benchmarks
 bench-browser: $(DEV_STAMP) browser ## stroke-to-pixel latency in a real browser, three minutes
 	$(PY) -m benchmarks.browser $(ARGS)
 
-doodle-data: $(TRAIN_STAMP) ## fetch what the embedded model is trained from
+doodle-data: $(TRAIN_STAMP) ## fetch what the embedded model is trained from and measured on
 	$(PY) -m training.doodle.data $(ARGS)
+	$(PY) -m training.doodle.other_set
 
 train-doodle: $(TRAIN_STAMP) doodle-data ## train the embedded model; goes on where it stopped
 	$(PY) -m training.doodle.train $(ARGS)
