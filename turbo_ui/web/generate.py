@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
 from turbo_ui import imaging
 from turbo_ui.errors import BackendFailure, TurboUIError
@@ -74,8 +75,8 @@ class Generate:
             frame = self._frame(wishes, image)
         except TurboUIError as error:
             raise gr.Error(error.user_text, print_exception=False) from error
-        png = imaging.encode_png(frame)
-        path = save_bytes_to_cache(png, f"{frame.digest[:16]}.png", gr.Image.GRADIO_CACHE)
+        png = imaging.save_png(frame)
+        path = save_bytes_to_cache(png, f"{frame.digest[:16]}.png", get_upload_folder())
         return path, self._record(frame)
 
     def _frame(self, wishes: Wishes, image: str | None) -> Frame:
@@ -84,7 +85,7 @@ class Generate:
         sketch = None
         if image is not None:
             data = _read(image, self.settings.max_message_bytes)
-            pixels = imaging.decode(data, max_side_px=self.settings.max_image_px)
+            pixels = imaging.decode(data, max_px=self.settings.max_image_px)
             sketch = Sketch(imaging.fit(pixels, *wishes.size_px(spec)))
         submission = Submission(
             request_id=1,

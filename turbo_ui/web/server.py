@@ -80,6 +80,11 @@ class Server:
         config.ws_max_size = self.settings.max_message_bytes + MARGIN_BYTES
         config.timeout_graceful_shutdown = 1
 
+    def prefer(self, model_id: str) -> None:
+        """Has a model loaded for all pages that have not chosen one. From any thread."""
+        self.roster.preferred = model_id
+        self.switchboard.request(model_id)
+
     def ask_to_stop(self) -> None:
         """Ends `wait`; safe in a signal handler."""
         self._stop_asked.set()

@@ -125,7 +125,7 @@ class PageSession:
             self.error("not_saved", text, request_id=request_id)
             return
         frame = self.last_frame[1]
-        future = self.loop.run_in_executor(self.codec, imaging.encode_png, frame)
+        future = self.loop.run_in_executor(self.codec, imaging.save_png, frame)
         name = f"turbo-ui-{frame.request.model}-{frame.request.seed}-{frame.digest[:8]}.png"
         future.add_done_callback(lambda done: self._saved(request_id, name, done))
 
@@ -176,7 +176,7 @@ class PageSession:
         self.engine.submit(self.session_id, submission)
 
     def _decoded(self, picture: bytes, width: int, height: int) -> Sketch:
-        pixels = imaging.decode(picture, max_side_px=self.settings.max_image_px)
+        pixels = imaging.decode(picture, max_px=self.settings.max_image_px)
         return Sketch(imaging.fit(pixels, width, height))
 
     # ---- out

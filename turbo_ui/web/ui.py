@@ -15,16 +15,20 @@ from turbo_ui.web.board import STATIC_URL, PagePart
 AUTO = "auto"
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
 TITLE = "Turbo UI"
+KEYS = (
+    "<kbd>B</kbd> brush &nbsp; <kbd>E</kbd> eraser<br>"
+    "<kbd>[</kbd> <kbd>]</kbd> width &nbsp; <kbd>Ctrl Z</kbd> undo"
+)
 
 MODULES = (
     "page board controls document examples fallback ink lane latency loop meter picture session shelf "
     "sketch status toolbar wire"
 ).split()
+STYLES = ("turbo", "stage", "panels")
 
 HEAD = "\n".join(
     [
-        f'<link rel="stylesheet" href="{STATIC_URL}/turbo.css">',
-        f'<link rel="stylesheet" href="{STATIC_URL}/panels.css">',
+        *(f'<link rel="stylesheet" href="{STATIC_URL}/{name}.css">' for name in STYLES),
         '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">',
         # asked for early, all at once: else each import would wait for the one before it
         *(f'<link rel="modulepreload" href="{STATIC_URL}/{name}.js">' for name in MODULES),
@@ -60,36 +64,34 @@ def build(
             with gr.Column(elem_id="right", min_width=0):
                 PagePart("picture")
                 PagePart("latency")
+            with gr.Column(elem_id="controls", min_width=0):
+                model = gr.Dropdown(
+                    [(spec.title, spec.id) for spec in models],
+                    value=start_model,
+                    label="Model",
+                    elem_id="model",
+                    filterable=False,
+                )
+                strength = gr.Slider(
+                    0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", buttons=[]
+                )
+                with gr.Row(elem_id="seed-row"):
+                    seed = gr.Number(
+                        7, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed"
+                    )
+                    lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock")
+                    dice = gr.Button("Roll", elem_id="seed-dice", size="sm")
+                with gr.Row(elem_id="size-row"):
+                    steps = gr.Dropdown(
+                        STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False
+                    )
+                    size = gr.Dropdown(
+                        _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False
+                    )
+                live = gr.Checkbox(True, label="Live", elem_id="live")
+                draw = gr.Button("Draw", elem_id="draw", variant="primary")
+                gr.HTML(KEYS, elem_id="keys")
         PagePart("examples")
-        with gr.Row(elem_id="controls"):
-            model = gr.Dropdown(
-                [(spec.title, spec.id) for spec in models],
-                value=start_model,
-                label="Model",
-                elem_id="model",
-                filterable=False,
-                min_width=150,
-            )
-            strength = gr.Slider(
-                0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", min_width=200,
-                buttons=[],
-            )  # fmt: skip
-            with gr.Row(elem_id="seed-group"):
-                seed = gr.Number(
-                    7, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed",
-                    min_width=90,
-                )  # fmt: skip
-                lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock", min_width=70)
-                dice = gr.Button("Roll", elem_id="seed-dice", min_width=60, size="sm")
-            steps = gr.Dropdown(
-                STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False, min_width=90
-            )
-            size = gr.Dropdown(
-                _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False,
-                min_width=100,
-            )  # fmt: skip
-            live = gr.Checkbox(True, label="Live", elem_id="live", min_width=80)
-            draw = gr.Button("Draw", elem_id="draw", variant="primary", min_width=80)
 
         values = [prompt, model, strength, seed, lock, steps, size, live]
         names = "prompt model strength seed is_seed_locked steps size is_live".split()

@@ -1,0 +1,78 @@
+"""The page's files: vendored libraries are what they claim, examples fit, nothing is fetched elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from turbo_ui.web import ui
+from turbo_ui.web.board import STATIC, PagePart
+from turbo_ui.web.routes import EXAMPLES, read_examples
+
+VENDOR = STATIC / "vendor"
+VENDORED = json.loads((VENDOR / "VENDORED.json").read_text("utf-8"))
+OWN = [path for path in STATIC.rglob("*") if path.is_file() and VENDOR not in path.parents]
+
+
+@pytest.mark.parametrize("name", sorted(VENDORED))
+def test_vendored_libraries_are_unchanged_and_licensed(name: str) -> None:
+    entry = VENDORED[name]
+    assert entry["licence"] == "MIT"
+    assert entry["version"]
+    for file, digest in entry["sha256"].items():
+        assert hashlib.sha256((VENDOR / file).read_bytes()).hexdigest() == digest
+    assert any(file.endswith("LICENSE") for file in entry["sha256"])
+
+
+def test_every_vendored_file_is_listed() -> None:
+    listed = {file for entry in VENDORED.values() for file in entry["sha256"]}
+    there = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()}
+    assert there == listed | {"VENDORED.json"}
+
+
+def test_the_page_fetches_nothing_from_elsewhere() -> None:
+    for path in OWN:
+        assert not re.search(r"https?://", path.read_text("utf-8")), path
+    assert "http" not in ui.HEAD
+
+
+def test_preloaded_modules_are_those_that_there_are() -> None:
+    there = {path.stem for path in STATIC.glob("*.js")} - {"codec.worker"}
+    assert set(ui.MODULES) == there
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_page_files_stay_readable(path: Path) -> None:
+    limit = 420 if path.suffix == ".css" else 320
+    assert len(path.read_text("utf-8").splitlines()) <= limit
+
+
+@pytest.mark.parametrize("path", sorted((STATIC / "parts").glob("*.html")), ids=lambda path: path.stem)
+def test_templates_hold_nothing_that_gradio_would_evaluate(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "${" not in text
+    assert "{{" not in text
+
+
+def test_a_part_takes_no_input() -> None:
+    assert PagePart("board").preprocess({"anything": 1}) is None
+
+
+def test_there_are_enough_examples_and_all_are_sound() -> None:
+    examples = read_examples(EXAMPLES)
+    assert len(examples) >= 8
+    assert len(examples) == len(list(EXAMPLES.glob("*.json")))
+
+
+def test_a_damaged_example_is_left_out(tmp_path: Path) -> None:
+    stroke = {"color": "#000000", "width": 4, "points": [[1, 2], [3, 4]]}
+    good = {"title": "a", "prompt": "b", "strokes": [stroke]}
+    (tmp_path / "1.json").write_text(json.dumps(good))
+    (tmp_path / "2.json").write_text("{")
+    (tmp_path / "3.json").write_text(json.dumps({**good, "strokes": [{**stroke, "points": [[1]]}]}))
+    (tmp_path / "4.json").write_text(json.dumps({**good, "strength": 3}))
+    assert read_examples(tmp_path) == [good]

@@ -1,0 +1,65 @@
+"""The wire: what is packed comes back, and nothing that comes in is anything but a message or an error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from turbo_ui.errors import ProtocolError
+from turbo_ui.web.wire import MAX_HEADER_BYTES, pack, unpack
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)  # fmt: skip
+
+
+def framed(header: bytes, payload: bytes = b"") -> bytes:
+    return len(header).to_bytes(4, "big") + header + payload
+
+
+@given(st.dictionaries(st.text(), json_values), st.text(), st.binary())
+def test_what_is_packed_comes_back(fields: dict[str, object], kind: str, payload: bytes) -> None:
+    header = {**fields, "kind": kind}
+    message = unpack(pack(header, payload))
+    expected = json.loads(json.dumps(header).encode("utf-8", "replace"))
+    assert message.payload == payload
+    assert message.kind.encode("utf-8", "replace") == str(expected["kind"]).encode("utf-8", "replace")
+
+
+@given(st.binary(max_size=400))
+@example(b"")
+@example(b"\x00\x00\x00\x02{}")
+@example(b"\xff\xff\xff\xff{}")
+@example(framed(b"[" * 60_000))
+@example(framed(b'{"kind":' + b"9" * 6000 + b"}"))
+@example(framed(b'{"kind":"frame","x":NaN}'))
+@example(framed(b'{"kind":1}'))
+@example(framed(b"null"))
+def test_garbage_is_a_message_or_a_protocol_error(data: bytes) -> None:
+    try:
+        message = unpack(data)
+    except ProtocolError as error:
+        assert error.user_text
+    else:
+        assert isinstance(message.kind, str)
+
+
+@given(json_values, st.binary(max_size=20))
+def test_any_json_is_a_message_or_a_protocol_error(header: object, payload: bytes) -> None:
+    try:
+        message = unpack(framed(json.dumps(header).encode(), payload))
+    except ProtocolError:
+        return
+    assert message.payload == payload
+
+
+def test_a_huge_header_is_refused_before_it_is_read() -> None:
+    data = framed(b'{"kind":"' + b"x" * MAX_HEADER_BYTES + b'"}')
+    with pytest.raises(ProtocolError, match="at most"):
+        unpack(data)

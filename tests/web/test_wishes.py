@@ -1,0 +1,70 @@
+"""Wishes: what changed is merged, what is wrong is refused by name and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from turbo_ui.catalog import DOODLE
+from turbo_ui.errors import InvalidRequest
+from turbo_ui.web.wishes import Wishes, nearest_size_px
+
+LARGE = replace(DOODLE, id="large", default_size_px=512, min_size_px=256, max_size_px=1024)
+
+
+def test_changes_add_up_and_null_goes_back_to_the_default() -> None:
+    wishes = Wishes(2000)
+    wishes.merge({"prompt": "a cat", "seed": 3, "num_inference_steps": 2})
+    wishes.merge({"strength": 0.4, "num_inference_steps": None})
+    request = wishes.request(DOODLE, None)
+    assert (request.prompt, request.seed, request.strength) == ("a cat", 3, 0.4)
+    assert request.num_inference_steps is None
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"strength": 0}, "strength"),
+        ({"strength": "0.5"}, "strength"),
+        ({"strength": True}, "strength"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": 2**40}, "seed"),
+        ({"num_inference_steps": 0}, "num_inference_steps"),
+        ({"num_inference_steps": [1]}, "num_inference_steps"),
+        ({"width": 7}, "width"),
+        ({"height": 10**9}, "height"),
+        ({"prompt": "x" * 101}, "prompt"),
+        ({"prompt": {"a": 1}}, "prompt"),
+        ({"model": ""}, "model"),
+        ({"model": 5}, "model"),
+        ([], "params"),
+        ("prompt", "params"),
+    ],
+)
+def test_a_wrong_value_is_named_and_nothing_changes(params: Any, field: str) -> None:
+    wishes = Wishes(100)
+    wishes.merge({"prompt": "kept", "seed": 5})
+    with pytest.raises(InvalidRequest) as caught:
+        wishes.merge(params)
+    assert caught.value.field == field
+    assert wishes.params == {"prompt": "kept", "seed": 5}
+
+
+def test_unknown_parameters_are_ignored() -> None:
+    wishes = Wishes(100)
+    wishes.merge({"prompt": "a", "image": "/etc/passwd", "vae": "odd", "later": 1})
+    assert wishes.params == {"prompt": "a"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "size"), [(64, 256), (256, 256), (300, 320), (512, 512), (700, 704), (2048, 1024)]
+)
+def test_the_size_is_held_to_what_the_model_can_draw(wish: int, size: int) -> None:
+    assert nearest_size_px(LARGE, wish) == size
+
+
+def test_no_wish_is_the_models_own_size() -> None:
+    assert Wishes(100).size_px(LARGE) == (512, 512)
