@@ -1,0 +1,145 @@
+"""Where and in which number type a model runs, with the reason in words; and how its stages are
+timed.
+
+This is the only place that chooses. Faster paths (compiled, graphs, other runtimes) belong here
+too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+from turbo_ui.errors import InvalidRequest
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+GPU_MAX_BATCH = 4
+CPU_MAX_BATCH = 1
+"""A CPU is full with one frame: a batch of two takes twice as long and the first in line waits for
+both."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A choice of device and number type.
+
+    Attributes:
+        text: for people, with the reason.
+        channels_last: the memory format in which convolutions are faster there.
+        max_batch: how many frames are worth running together.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    text: str
+    channels_last: bool
+    max_batch: int
+
+    @property
+    def dtype_name(self) -> str:
+        return DTYPE_NAMES[self.dtype]
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+
+def choose(device: str | None = None, dtype: str | None = None) -> Compute:
+    """Chooses what was not given.
+
+    Args:
+        device: "auto" or None, "cpu", "cuda", "cuda:1", "mps".
+        dtype: "auto" or None, "fp32", "fp16", "bf16".
+
+    Raises:
+        InvalidRequest: an unknown name, or a device that is not here.
+    """
+    chosen, why = _device(device or "auto")
+    if dtype in (None, "auto"):
+        number_type = torch.float32 if chosen.type == "cpu" else torch.float16
+    elif dtype in DTYPES:
+        number_type = DTYPES[dtype]
+    else:
+        raise InvalidRequest("dtype", dtype, "auto, " + ", ".join(DTYPES))
+    is_cpu = chosen.type == "cpu"
+    return Compute(
+        device=chosen,
+        dtype=number_type,
+        text=f"{_name(chosen)}, {DTYPE_NAMES[number_type]} ({why})",
+        channels_last=chosen.type != "mps",
+        max_batch=CPU_MAX_BATCH if is_cpu else GPU_MAX_BATCH,
+    )
+
+
+def _device(name: str) -> tuple[torch.device, str]:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0), "the first CUDA device"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "Apple's GPU"
+        return torch.device("cpu"), "no GPU found"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InvalidRequest("device", name, "auto, cpu, cuda, cuda:N, mps") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise InvalidRequest("device", name, f"auto, cpu ({count} CUDA devices are here)")
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise InvalidRequest("device", name, "auto, cpu (no Apple GPU is here)")
+    elif device.type not in ("cpu", "mps"):
+        raise InvalidRequest("device", name, "auto, cpu, cuda, cuda:N, mps")
+    return device, "as asked"
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return {"cpu": "CPU", "mps": "Apple GPU"}[device.type]
+
+
+@dataclass
+class StageClock:
+    """Measures the stages of one call: by CUDA events on CUDA, by the host's clock elsewhere.
+
+    A CUDA stage costs two events and no waiting: `ms` is asked for after the picture has come back.
+    """
+
+    device: torch.device
+    _host_ms: dict[str, float] = field(default_factory=dict[str, float])
+    _events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = field(
+        default_factory=list[tuple[str, torch.cuda.Event, torch.cuda.Event]]
+    )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what is inside; a stage that is entered again adds up."""
+        if self.device.type == "cuda":
+            start = torch.cuda.Event(enable_timing=True)
+            end = torch.cuda.Event(enable_timing=True)
+            start.record()
+            yield
+            end.record()
+            self._events.append((name, start, end))
+            return
+        started = time.perf_counter()
+        yield
+        if self.device.type == "mps":
+            torch.mps.synchronize()
+        spent_ms = (time.perf_counter() - started) * 1000
+        self._host_ms[name] = self._host_ms.get(name, 0.0) + spent_ms
+
+    def ms(self) -> dict[str, float]:
+        """Milliseconds by stage so far."""
+        answer = dict(self._host_ms)
+        for name, start, end in self._events:
+            end.synchronize()
+            answer[name] = answer.get(name, 0.0) + start.elapsed_time(end)
+        return answer

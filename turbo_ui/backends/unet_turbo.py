@@ -1,0 +1,241 @@
+"""SD-Turbo, doodle, and whatever has their layout: CLIP text encoder, UNet, VAE, Euler scheduler.
+
+Equal to diffusers' own pipelines for the same request (`tests/backends`); what is done differently
+is that nothing is computed twice (prompts and sketches are kept) and that a batch may mix prompts,
+seeds, strengths and sketches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from turbo_ui.backends.base import ShouldStop, final_frames
+from turbo_ui.backends.compute import Compute, StageClock
+from turbo_ui.backends.conditioning import ClipConditioning
+from turbo_ui.backends.latents import Encoded, VaeLatents
+from turbo_ui.backends.sampling import Sampler, num_denoising_steps
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory
+from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
+
+
+class UnetTurbo:
+    """One loaded model. See `backends.base.Backend` for what each method promises.
+
+    Args:
+        spec: the model.
+        parts: `tokenizer`, `text_encoder`, `unet`, `vae` and `scheduler`, on the device.
+        compute: device and number type that the parts are in.
+        vae_name: "full" for the model's own VAE, "tiny" for its stand-in.
+        max_batch: the most requests of one call; None is what the device is good at.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        parts: dict[str, Any],
+        compute: Compute,
+        vae_name: str = "full",
+        max_batch: int | None = None,
+    ) -> None:
+        self.spec = spec
+        self.max_batch = compute.max_batch if max_batch is None else max_batch
+        self.device_text = compute.text
+        self._compute = compute
+        self._vae_name = vae_name
+        self._unet = parts["unet"]
+        self.conditioning = ClipConditioning(
+            parts["tokenizer"], parts["text_encoder"], compute.dtype
+        )
+        self.latents = VaeLatents(parts["vae"], compute)
+        self._sampler = Sampler(parts["scheduler"])
+
+    # --- what a backend does
+
+    def stream(
+        self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
+    ) -> Iterator[Frame]:
+        self._check(requests)
+        try:
+            yield from self._run(list(requests), should_stop)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(str(error)) from error
+        except (RuntimeError, ValueError) as error:
+            raise BackendFailure(f"{self.spec.id}: {type(error).__name__}: {error}") from error
+
+    def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
+        return final_frames(self.stream(requests))
+
+    def warm_up(self, width: int, height: int) -> None:
+        """One frame of each kind: text-to-image, and image-to-image with a sketch nobody draws."""
+        pixels = torch.randint(0, 255, (height, width, 3), dtype=torch.uint8).numpy()
+        plain = FrameRequest(model=self.spec.id, width=width, height=height)
+        drawn = FrameRequest(
+            model=self.spec.id, width=width, height=height, image=Sketch(pixels), prompt="a warm-up"
+        )
+        for request in (plain, drawn, drawn):
+            self.generate([request])
+        self.latents.kept.clear()
+
+    def close(self) -> None:
+        del self._unet, self.conditioning, self.latents
+        if self._compute.device.type == "cuda":
+            torch.cuda.empty_cache()  # once, so that the next model finds the room
+
+    # --- one call
+
+    def _check(self, requests: Sequence[FrameRequest]) -> None:
+        """What the request alone cannot know: what this model can do."""
+        if not 1 <= len(requests) <= self.max_batch:
+            raise InvalidRequest("requests", f"{len(requests)} requests", f"1 to {self.max_batch}")
+        if len({request.batch_key() for request in requests}) > 1:
+            raise InvalidRequest("requests", "a mixed batch", "requests with the same batch_key()")
+        spec = self.spec
+        for request in requests:
+            for name, side in (("width", request.width), ("height", request.height)):
+                if side not in spec.sizes_px:
+                    allowed = f"a multiple of {spec.size_step_px}"
+                    sizes = f"{allowed} from {spec.min_size_px} to {spec.max_size_px}"
+                    raise InvalidRequest(name, side, f"{sizes} for {spec.title}")
+            if request.vae not in (None, self._vae_name):
+                raise InvalidRequest("vae", request.vae, f"{self._vae_name}, which is loaded")
+            if request.dtype not in (None, self._compute.dtype_name):
+                allowed = f"{self._compute.dtype_name}, in which the model is loaded"
+                raise InvalidRequest("dtype", request.dtype, allowed)
+            num_denoising_steps(request)
+
+    @torch.inference_mode()
+    def _prepare(
+        self, requests: list[FrameRequest], clock: StageClock
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Generator]]:
+        """Prompt embeddings, clean latents, noise, and the generators after these draws."""
+        with clock.stage("text_encode_ms"):
+            embeds = self.conditioning.embed([request.prompt for request in requests])
+            if _is_guided(requests):
+                nothing = self.conditioning.embed([""] * len(requests))
+                embeds = torch.cat([nothing, embeds])
+        with clock.stage("vae_encode_ms"):
+            encoded = [self._encoded(request) for request in requests]
+        generators = [torch.Generator().manual_seed(request.seed) for request in requests]
+        drawn = [
+            self.latents.draw(*each) for each in zip(requests, encoded, generators, strict=True)
+        ]
+        originals = torch.cat([original for original, _ in drawn])
+        noise = torch.cat([noise for _, noise in drawn])
+        return embeds, originals, noise, generators
+
+    def _run(self, requests: list[FrameRequest], should_stop: ShouldStop | None) -> Iterator[Frame]:
+        clock = StageClock(self._compute.device)
+        embeds, originals, noise, generators = self._prepare(requests, clock)
+        if requests[0].num_inference_steps is None:
+            clean = self._one_step(requests, embeds, originals, noise, clock)
+            yield from self._frames(requests, clean, 1, 1, clock)
+        else:
+            yield from self._many_steps(
+                requests, embeds, originals, noise, generators, should_stop, clock
+            )
+
+    @torch.inference_mode()
+    def _one_step(
+        self,
+        requests: list[FrameRequest],
+        embeds: torch.Tensor,
+        originals: torch.Tensor,
+        noise: torch.Tensor,
+        clock: StageClock,
+    ) -> torch.Tensor:
+        with clock.stage("denoise_ms"):
+            plan = self._sampler.one_step(requests, self._compute.device)
+            x = plan.add_noise(originals, noise)
+            output = self._predict(plan.model_input(x), plan.timesteps, embeds, requests)
+            return plan.predict(x, output)
+
+    def _many_steps(
+        self,
+        requests: list[FrameRequest],
+        embeds: torch.Tensor,
+        originals: torch.Tensor,
+        noise: torch.Tensor,
+        generators: list[torch.Generator],
+        should_stop: ShouldStop | None,
+        clock: StageClock,
+    ) -> Iterator[Frame]:
+        first = requests[0]  # a batch agrees on steps and strength
+        scheduler, timesteps = self._sampler.many_steps(first, self._compute.device)
+        if first.is_text_to_image:
+            x = noise * scheduler.init_noise_sigma
+        else:
+            x = scheduler.add_noise(originals, noise, timesteps[:1].repeat(len(requests)))
+        for step, t in enumerate(timesteps, start=1):
+            if step > 1 and should_stop is not None and should_stop():
+                return
+            # not around the yield: the mode would leak into whoever reads the stream
+            with torch.inference_mode(), clock.stage("denoise_ms"):
+                scaled = scheduler.scale_model_input(x, t)
+                output = self._predict(scaled, t.repeat(len(requests)), embeds, requests)
+                x, clean = scheduler.step(output, t, x, generator=generators, return_dict=False)
+            is_last = step == len(timesteps)
+            latents = x if is_last else clean.to(x.dtype)
+            yield from self._frames(requests, latents, step, len(timesteps), clock)
+
+    def _predict(
+        self,
+        x: torch.Tensor,
+        timesteps: torch.Tensor,
+        embeds: torch.Tensor,
+        requests: list[FrameRequest],
+    ) -> torch.Tensor:
+        """The UNet's output; with guidance it runs without and with the prompt, in one batch."""
+        if not _is_guided(requests):
+            return self._unet(x, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
+        both = self._unet(
+            torch.cat([x, x]),
+            torch.cat([timesteps, timesteps]),
+            encoder_hidden_states=embeds,
+            return_dict=False,
+        )[0]
+        without, with_prompt = both.chunk(2)
+        return without + requests[0].guidance_scale * (with_prompt - without)
+
+    def _frames(
+        self,
+        requests: list[FrameRequest],
+        latents: torch.Tensor,
+        step: int,
+        num_steps: int,
+        clock: StageClock,
+    ) -> Iterator[Frame]:
+        with torch.inference_mode(), clock.stage("vae_decode_ms"):
+            pictures = self.latents.decode(latents)
+        images = pictures.cpu().numpy()
+        timings = FrameTimings(**clock.ms())
+        is_last = step == num_steps
+        for index, request in enumerate(requests):
+            yield Frame(
+                image=images[index].copy(),
+                request=request,
+                timings=timings,
+                kind="frame" if is_last else "preview",
+                index=index,
+                step=step,
+                num_denoising_steps=num_steps,
+                path=self._path(len(requests)),
+                is_last=is_last,
+            )
+
+    def _encoded(self, request: FrameRequest) -> Encoded | None:
+        if request.sketch is None or request.is_text_to_image:
+            return None
+        return self.latents.encode(request.sketch, request.width, request.height)
+
+    def _path(self, batch: int) -> str:
+        device, dtype = self._compute.device.type, self._compute.dtype_name
+        return f"{device} {dtype} {self._vae_name} VAE eager batch {batch}"
+
+
+def _is_guided(requests: list[FrameRequest]) -> bool:
+    """diffusers' rule: guidance of 1 or less is none."""
+    return requests[0].guidance_scale > 1
