@@ -13,6 +13,7 @@ from training.doodle.features import Recogniser
 from training.doodle.measures import Case
 from training.doodle.painters import SIZE_PX
 from training.doodle.scenes import WHITE, Placed, Scene, article
+from training.doodle.scenes import render as render_scene
 
 SEED = 770_000_000
 """First of the seeds kept for evaluation, of noise and of sketches."""
@@ -41,17 +42,18 @@ def noun_phrase(concept: Concept) -> str:
     return f"{article(concept.name)} {concept.name}"
 
 
-def sketch_alone(rng: np.random.Generator, concept: Concept) -> np.ndarray:
+def sketch_alone(rng: np.random.Generator, concept: Concept) -> tuple[np.ndarray, np.ndarray]:
     """One object at some place and size on white paper, drawn by the sketch module.
 
     Returns:
-        (256, 256, 3) uint8 RGB.
+        The sketch, and the scene that it was made from; both (256, 256, 3) uint8 RGB.
     """
     size = rng.uniform(120, 235)
     margin = 0.47 * size
     x, y = rng.uniform(margin, SIZE_PX - margin, 2)
     placed = Placed(concept, x, y, size, is_flipped=bool(rng.random() < 0.3))
-    return sketches.degrade(rng, Scene((placed,), WHITE, ""))
+    scene = Scene((placed,), WHITE, "")
+    return sketches.degrade(rng, scene), render_scene(scene)
 
 
 def text_cases(concepts: Sequence[Concept]) -> list[Case]:
@@ -61,16 +63,13 @@ def text_cases(concepts: Sequence[Concept]) -> list[Case]:
 
 def sketch_cases(concepts: Sequence[Concept], family: int = 1) -> list[Case]:
     """Every name with a degraded sketch; another family is another set of sketches."""
-    return [
-        Case(
-            concept.hexcode,
-            concept.label,
-            noun_phrase(concept),
-            sketch_alone(_dice(family, concept.index), concept),
-            SEED + 1000 * family + concept.index,
-        )
-        for concept in concepts
-    ]
+    cases = []
+    for concept in concepts:
+        picture, scene = sketch_alone(_dice(family, concept.index), concept)
+        seed = SEED + 1000 * family + concept.index
+        words = noun_phrase(concept)
+        cases.append(Case(concept.hexcode, concept.label, words, picture, seed, scene))
+    return cases
 
 
 def drawing_cases(concepts: Sequence[Concept]) -> dict[str, list[Case]]:
@@ -90,9 +89,11 @@ def synonym_cases(concepts: Sequence[Concept], with_sketch: bool) -> list[Case]:
     cases = []
     for concept in concepts:
         for index, tag in enumerate(concept.held_out_synonyms):
-            picture = sketch_alone(_dice(6, concept.index, index), concept) if with_sketch else None
+            picture = scene = None
+            if with_sketch:
+                picture, scene = sketch_alone(_dice(6, concept.index, index), concept)
             seed = SEED + 20000 + 10 * concept.index + index
-            cases.append(Case(concept.hexcode, concept.label, tag, picture, seed))
+            cases.append(Case(concept.hexcode, concept.label, tag, picture, seed, scene))
     return cases
 
 
@@ -107,10 +108,11 @@ def pair_cases(concepts: Sequence[Concept], num: int = NUM_PAIRS) -> list[tuple[
             Placed(concept, 64 + 128 * side + rng.uniform(-5, 5), rng.uniform(90, 166), size)
             for side, (concept, size) in enumerate(zip(chosen, sizes, strict=True))
         )
-        picture = sketches.degrade(rng, Scene(placed, WHITE, ""))
+        scene = Scene(placed, WHITE, "")
+        picture, truth = sketches.degrade(rng, scene), render_scene(scene)
         prompt = " and ".join(noun_phrase(concept) for concept in chosen)
         seed = SEED + 30000 + index
-        left, right = (Case(c.hexcode, c.label, prompt, picture, seed) for c in chosen)
+        left, right = (Case(c.hexcode, c.label, prompt, picture, seed, truth) for c in chosen)
         pairs.append((left, right))
     return pairs
 

@@ -23,7 +23,7 @@ import cv2
 from training.doodle import cases, contact_sheet, footprint, other_set, report
 from training.doodle.data import ROOT, Concept, load_concepts
 from training.doodle.features import Recogniser
-from training.doodle.measures import Outcome, answer, both_sides, calm, summary
+from training.doodle.measures import Outcome, answer, behind, both_sides, calm, summary
 from training.doodle.painters import STRENGTH, ModelPainter, Painter, Paste, identity
 
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
@@ -87,6 +87,15 @@ def ask(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[
     results["calm"] = calm(painter, *questions.calm)
     results["outcomes"] = outcomes
     return results
+
+
+def ceiling(questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
+    """Summaries of the scenes behind the sketches: how well a perfect answer would do."""
+    groups = {
+        "sketch": questions.sketch,
+        "synonyms beside a sketch": questions.synonyms_beside_sketch,
+    }
+    return {group: summary(behind(found, recogniser)) for group, found in groups.items()}
 
 
 def by_strength(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
@@ -167,6 +176,7 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None] = print) -
         "machine": machine,
         "num_renders": len(recogniser.names),
         **results,
+        "scene": ceiling(questions, recogniser),
         "strengths": strengths,
         "weakest": weakest(outcomes),
     }

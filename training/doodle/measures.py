@@ -27,6 +27,8 @@ class Case:
         prompt: the words.
         sketch: (256, 256, 3) uint8 RGB, None for an empty board.
         seed: of the noise.
+        scene: the picture that the sketch was made from, if it was made from one; nobody's answer
+            can be expected to follow the sketch more closely than this.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Case:
     prompt: str
     sketch: np.ndarray | None
     seed: int
+    scene: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -108,17 +111,26 @@ def answer(
     painter: Painter, cases: Sequence[Case], recogniser: Recogniser, strength: float = STRENGTH
 ) -> list[Outcome]:
     """Let a painter paint every case, and look at what came."""
-    outcomes = []
-    for case in cases:
-        picture = painter(case.prompt, case.sketch, strength=strength, seed=case.seed)
-        overlap = lab = None
-        mask = foreground(picture)
-        if case.sketch is not None:
-            drawn = foreground(case.sketch)
-            overlap = iou(drawn, mask) if drawn.any() else None
-            lab = region_distance(case.sketch, picture)
-        outcomes.append(Outcome(case, recogniser.rank(picture, case.name, mask), overlap, lab))
-    return outcomes
+    return [
+        look(case, painter(case.prompt, case.sketch, strength=strength, seed=case.seed), recogniser)
+        for case in cases
+    ]
+
+
+def behind(cases: Sequence[Case], recogniser: Recogniser) -> list[Outcome]:
+    """Look at the scenes that sketches were made from: the best that can be expected."""
+    return [look(case, case.scene, recogniser) for case in cases if case.scene is not None]
+
+
+def look(case: Case, picture: np.ndarray, recogniser: Recogniser) -> Outcome:
+    """What a (256, 256, 3) uint8 RGB picture is worth as the answer to a case."""
+    overlap = lab = None
+    mask = foreground(picture)
+    if case.sketch is not None:
+        drawn = foreground(case.sketch)
+        overlap = iou(drawn, mask) if drawn.any() else None
+        lab = region_distance(case.sketch, picture)
+    return Outcome(case, recogniser.rank(picture, case.name, mask), overlap, lab)
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:

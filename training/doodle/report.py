@@ -171,18 +171,20 @@ def _groups_table(results: Mapping[str, Any]) -> str:
                 _show(own["top5"], 1),
                 _show(own["iou"], 3),
                 _show(own["lab"], 1),
-                *(_baseline(results[name][group]) for name in ("identity", "paste")),
+                *(_brief(results[name].get(group)) for name in ("identity", "paste", "scene")),
             )
         )
-    head = ("questions", "number", "top-1 %", "top-5 %", "IoU", "Lab", "identity", "paste")
+    head = ("questions", "number", "top-1 %", "top-5 %", "IoU", "Lab", "identity", "paste", "scene")
     return _table(head, body) + (
         "\n\nIoU: what is drawn against what is painted. Lab: mean distance between the "
-        "colours of the sketch's regions and the picture's there. Baselines: top-5 % / IoU."
+        "colours of the sketch's regions and the picture's there. Baselines: top-5 % / IoU. "
+        "*Scene*: the render that the sketch was made from, the best that can be expected. "
+        "Sketches of Noto emoji (Apache-2.0) are made from another artist's pictures."
     )
 
 
-def _baseline(group: Mapping[str, Any]) -> str:
-    return f"{_show(group['top5'], 1)} / {_show(group['iou'], 2)}"
+def _brief(group: Mapping[str, Any] | None) -> str:
+    return DASH if group is None else f"{_show(group['top5'], 1)} / {_show(group['iou'], 2)}"
 
 
 def _strengths_table(strengths: Mapping[str, Any]) -> str:

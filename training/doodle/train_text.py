@@ -22,6 +22,7 @@ from training.doodle.words import NounCaption, Teacher, sample_caption, train_to
 
 TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 _TEMPERATURE = 0.07
+_TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
 _WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     labels = [entry["label"] for entry in read_emojibase()]
     words = [*word_list(), *labels, *(name for group in names for name in group * 3)]
     meanings = teacher(words)
-    nearest = (meanings @ vectors.T / _TEMPERATURE).softmax(-1)
+    nearest = (meanings @ vectors.T / _TEACHER_TEMPERATURE).softmax(-1)
     word_ids = tokenizer(
         words, padding="max_length", truncation=True, max_length=_WORD_TOKENS, return_tensors="pt"
     )["input_ids"]
@@ -113,7 +114,7 @@ def main() -> None:
         relation = -(nearest[picked][None] * logits).sum(-1).mean()
         named = caption_loss(caption_hidden, captions, heads)
         optimiser.zero_grad(set_to_none=True)
-        (3 * distill + 0.5 * relation + named).backward()
+        (3 * distill + relation + named).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         progress.step(

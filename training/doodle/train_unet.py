@@ -2,9 +2,12 @@
 
 import argparse
 import copy
+import os
 
 import cv2
 import torch
+import torch.distributed
+import torch.multiprocessing
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -100,72 +103,128 @@ def sample_sheet(
     cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(array, cv2.COLOR_RGB2BGR))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=6e-4)
-    parser.add_argument(
-        "--floor", type=float, default=0.05, help="last learning rate, as a share of --lr"
-    )
-    parser.add_argument("--seed", type=int, default=31)
-    parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
-    parser.add_argument("--sheet-every", type=int, default=500)
-    args = parser.parse_args()
-    run.keep_memory()
-    device = run.device()
-    _, encoder = load_text_encoder()
-    encoder.to(device)
-    unet = build_unet().to(device)
-    average = run.Average(unet, 0.998)
-    optimiser = torch.optim.AdamW(
-        unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2
-    )
-    level = sigmas(build_scheduler()).to(device)
-    first = 0
-    if state := run.load("unet"):
-        unet.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.num_updates = first = state["step"]
-    torch.manual_seed(args.seed + first)
-    pool = load_pool(args.pool_shards)
-    held_out = copy.deepcopy({key: value[:512] for key, value in load_pool(1).items()})
-    order = torch.randperm(len(pool["sketch"]))
-    progress = run.Progress("unet", first, args.steps)
-    for step in range(first, args.steps):
-        if len(order) < args.batch_size:
-            pool = load_pool(args.pool_shards)  # shards built meanwhile join
-            order = torch.randperm(len(pool["sketch"]))
-        picked, order = order[: args.batch_size], order[args.batch_size :]
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * run.cosine(step, args.steps, floor=args.floor)
+class Trainer:
+    """One worker's share: its batches, the step, and (on the first worker) checkpoints and sheets."""
+
+    def __init__(self, rank: int, args: argparse.Namespace):
+        self.rank, self.args, self.device = rank, args, run.device()
+        _, encoder = load_text_encoder()
+        self.encoder = encoder.to(self.device)
+        self.unet = build_unet().to(self.device, memory_format=torch.channels_last)
+        self.average = run.Average(self.unet, 0.998)
+        self.optimiser = torch.optim.AdamW(
+            self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2
+        )
+        self.level = sigmas(build_scheduler()).to(self.device)
+        self.first = 0
+        if state := run.load("unet"):
+            self.unet.load_state_dict(state["model"])
+            self.average.module.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average.num_updates = self.first = state["step"]
+        torch.manual_seed(args.seed + self.first + 1_000_003 * rank)
+        self.pool: dict[str, torch.Tensor] = {}
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def batch(self) -> torch.Tensor:
+        """Indices of the next batch; each round through the pool takes in the newest shards."""
+        size = self.args.batch_size // self.args.workers
+        if len(self.order) < size:
+            self.pool = load_pool(self.args.pool_shards)
+            self.order = torch.randperm(len(self.pool["sketch"]))
+            # Each worker has its own dice: a share of the pool keeps rounds equally long.
+            self.order = self.order[: len(self.order) // self.args.workers]
+        picked, self.order = self.order[:size], self.order[size:]
+        return picked
+
+    def step(self, step: int) -> float:
+        picked, pool, device = self.batch(), self.pool, self.device
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.args.lr * run.cosine(step, self.args.steps, floor=self.args.floor)
         under = pool["sketch"][picked].float().to(device)
         target = pool["target"][picked].float().to(device)
         canonical = pool["canonical"][picked].to(device)
         timesteps = sample_timesteps(canonical.cpu()).to(device)
         with torch.no_grad():
-            context = encoder(input_ids=pool["ids"][picked].long().to(device)).last_hidden_state
-        x = noised(under, canonical, timesteps, level[timesteps])
-        loss = latent_loss(unet(x, timesteps, context).sample, target)
-        optimiser.zero_grad(set_to_none=True)
+            context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0]
+        x = noised(under, canonical, timesteps, self.level[timesteps])
+        x = x.contiguous(memory_format=torch.channels_last)
+        loss = latent_loss(self.unet(x, timesteps, context).sample, target)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimiser.step()
-        average.update(unet)
-        progress.step(args.batch_size, loss=loss.item())
-        if (step + 1) % args.sheet_every == 0 or step + 1 == args.steps:
-            run.save(
-                "unet",
-                {
-                    "model": unet.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step + 1,
-                },
-            )
-            cpu = copy.deepcopy(average.module).cpu()
-            sample_sheet(cpu, copy.deepcopy(encoder).cpu(), held_out, f"unet-{step + 1:06d}.png")
+        if self.args.workers > 1:
+            average_gradients(self.unet)
+        torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
+        self.optimiser.step()
+        if self.rank == 0:
+            self.average.update(self.unet)
+        return loss.item()
+
+    def save(self, step: int, held_out: dict[str, torch.Tensor]) -> None:
+        state = {
+            "model": self.unet.state_dict(),
+            "average": self.average.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": step,
+        }
+        run.save("unet", state)
+        unet, encoder = (copy.deepcopy(m).cpu() for m in (self.average.module, self.encoder))
+        sample_sheet(unet, encoder, held_out, f"unet-{step:06d}.png")
+
+
+def average_gradients(module: torch.nn.Module) -> None:
+    """Mean of all workers' gradients, in one message."""
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= torch.distributed.get_world_size()
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def work(rank: int, args: argparse.Namespace) -> None:
+    run.keep_memory()
+    if args.workers > 1:
+        torch.set_num_threads(1)
+        torch.distributed.init_process_group(
+            "gloo",
+            init_method=f"file://{run.RUN_DIR / 'workers'}",
+            rank=rank,
+            world_size=args.workers,
+        )
+    trainer = Trainer(rank, args)
+    held_out = copy.deepcopy({key: value[:512] for key, value in load_pool(1).items()})
+    progress = run.Progress("unet", trainer.first, args.steps) if rank == 0 else None
+    for step in range(trainer.first, args.steps):
+        loss = trainer.step(step)
+        if progress:
+            progress.step(args.batch_size, loss=loss)
+            if (step + 1) % args.sheet_every == 0 or step + 1 == args.steps:
+                trainer.save(step + 1, held_out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--floor", type=float, default=0.05, help="last rate, as a share of --lr")
+    parser.add_argument("--seed", type=int, default=31)
+    parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
+    parser.add_argument("--sheet-every", type=int, default=500)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1 if torch.cuda.is_available() else os.cpu_count() or 1,
+        help="processes of one thread each: on a CPU two of them outrun one of two threads",
+    )
+    args = parser.parse_args()
+    (run.RUN_DIR / "workers").unlink(missing_ok=True)
+    if args.workers == 1:
+        work(0, args)
+    else:
+        torch.multiprocessing.spawn(work, (args,), nprocs=args.workers)
 
 
 if __name__ == "__main__":
