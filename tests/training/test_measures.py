@@ -11,6 +11,7 @@ from training.doodle.features import on_white
 from training.doodle.measures import (
     Case,
     answer,
+    behind,
     both_sides,
     calm,
     far_change,
@@ -128,3 +129,13 @@ def test_results_are_plain_json() -> None:
     gallery = small_gallery()
     case = Case("red apple", "red apple", "an apple", on_white(gallery.renders[0]), 0)
     json.dumps(summary(answer(identity, [case], gallery)))
+
+
+def test_the_scene_behind_a_sketch_is_judged_like_an_answer() -> None:
+    gallery = small_gallery()
+    scene = on_white(gallery.renders[0])
+    case = Case("red apple", "red apple", "", painted(square(60, 60, 130), (200, 30, 30)), 0, scene)
+    (outcome,) = behind([case, Case("owl", "owl", "", None, 0)], gallery)
+    assert outcome.rank == 0
+    assert outcome.iou is not None
+    assert 0.5 < outcome.iou < 0.95

@@ -22,6 +22,7 @@ def results(top1: float = 80.0) -> dict[str, Any]:
         "model": painter,
         "identity": painter,
         "paste": painter,
+        "scene": {"sketch": group},
         "strengths": {"0.6": {"sketch": group, "drawings": group}},
     }
     return measured | {"limits": limits(measured)}
