@@ -1,7 +1,7 @@
 """Turbo UI: draw and type, and the picture follows.
 
-`python app.py` starts it and prints its address; `python app.py --help` lists the settings. A Hugging Face
-Space starts it the same way. This file only puts the parts together:
+`python app.py` starts it and prints its address; `python app.py --help` lists the settings. A
+Hugging Face Space starts it the same way. This file only puts the parts together:
 settings → switchboard → engine → web → launch.
 """
 
@@ -42,7 +42,7 @@ class App:
         )
 
     def _load(self, spec: ModelSpec, report: LoadReport) -> Backend:
-        """Called on the loading thread. torch is imported here, so that the page need not wait for it."""
+        """Called on the loading thread; imports torch there, as the page need not wait for it."""
         report("loading", "Starting torch.")
         from turbo_ui.backends import loading
 

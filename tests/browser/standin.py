@@ -1,7 +1,7 @@
 """The app on a stand-in model that needs no weights: for tests of the page and the lane.
 
-`python -m tests.browser.standin --port 0` runs it. The stand-in is a plain function of the request, so that
-the same request gives the same picture, and it takes as long as it is told.
+`python -m tests.browser.standin --port 0` runs it. The stand-in is a plain function of the request,
+so that the same request gives the same picture, and it takes as long as it is told.
 """
 
 from __future__ import annotations

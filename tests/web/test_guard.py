@@ -46,9 +46,7 @@ def test_origins(origin: str | None, hosts: list[str], is_allowed: bool) -> None
 
 def connection(cookie: str = "", address: str = "10.1.1.1", **app: Any) -> HTTPConnection:
     headers = [(b"host", HOST.encode()), (b"cookie", cookie.encode())]
-    known = SimpleNamespace(
-        **{"auth": None, "cookie_id": "abc", "tokens": {"good": "ada"}, **app}
-    )
+    known = SimpleNamespace(**{"auth": None, "cookie_id": "abc", "tokens": {"good": "ada"}, **app})
     scope = {"type": "websocket", "headers": headers, "app": known, "client": (address, 5)}
     return HTTPConnection(scope)
 

@@ -1,8 +1,8 @@
 """The page's own Gradio components: status line, board, picture, examples, latency strip.
 
 Each is a `gr.HTML` with a constant template and a script that hands the mounted element to our page
-modules. Everything that changes is drawn by those, so Gradio never renders a part again, and no text of
-a user ever goes through a template.
+modules. Everything that changes is drawn by those, so Gradio never renders a part again, and no
+text of a user ever goes through a template.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import(page.href).then((module) => module.mount("{name}", element, trigger));
 """
 
 _EVENTS = {"board": ("sync",)}
-"""The events that the page triggers on a part; Gradio finds them by their quoted names in the script."""
+"""The events that the page triggers; Gradio finds them by their quoted names in the script."""
 
 
 class PagePart(gr.HTML):

@@ -1,4 +1,4 @@
-"""The named Gradio event `/generate`: one request in, one picture out, for clients and as a way round.
+"""The named Gradio event `/generate`: one request in, one picture out; also the page's way round.
 
 It goes through the same engine as the live lane, as a session of one request: fair to everybody who
 draws at the same time.
@@ -119,7 +119,7 @@ class Generate:
         return {
             "request": frame.request.to_json(),
             "timings": frame.timings.to_json(),
-            "path": frame.path,
+            "made_by": frame.path,
             "digest": frame.digest,
             "num_denoising_steps": frame.num_denoising_steps,
         }
@@ -133,7 +133,7 @@ def _read(path: str, max_bytes: int) -> bytes:
 
 
 def _whole(value: float | None) -> int | float | None:
-    """Gradio's numbers arrive as floats; one that is no whole number is left for the check to name."""
+    """Gradio's numbers arrive as floats; what is not whole is left for the check to name."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -1,7 +1,7 @@
 """Who may open the live lane, how many, and how fast they may talk.
 
-Gradio's login and its cross-origin rules cover neither WebSockets nor our own routes, so everything is
-checked here before a connection is accepted.
+Gradio's login and its cross-origin rules cover neither WebSockets nor our own routes, so everything
+is checked here before a connection is accepted.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def is_origin_allowed(
 ) -> bool:
     """Whether a page of `origin` may connect to a server that it knows as one of `hosts`.
 
-    Browsers always name the origin of a WebSocket. What names none is no page, so nobody's browser is
-    being abused by a foreign site.
+    Browsers always name the origin of a WebSocket. What names none is no page, so nobody's browser
+    is being abused by a foreign site.
     """
     if origin is None:
         return True

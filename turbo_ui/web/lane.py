@@ -52,7 +52,7 @@ class Connection:
 
 
 class Lane:
-    """All open connections. Its route is given to Gradio's app; `stop` says goodbye to every page."""
+    """All open connections. `route` goes to Gradio's app; `stop` says goodbye to every page."""
 
     def __init__(self, engine: Engine, roster: Roster, settings: Settings) -> None:
         self.engine = engine
@@ -127,8 +127,8 @@ class Lane:
     async def _token_for(self, page: str, token: str) -> str:
         """The page's own token where nobody else uses it, else a new one.
 
-        A page that comes back before its old connection is known to be dead takes that one's place. A
-        duplicated tab comes with the same token but is another page: it gets a token of its own.
+        A page that comes back before its old connection is known to be dead takes that one's place.
+        A duplicated tab comes with the same token but is another page: it gets one of its own.
         """
         if not token:
             return secrets.token_urlsafe(16)
@@ -173,7 +173,7 @@ class Lane:
                 return
             try:
                 message = unpack(data)
-                # too fast: the newest wish still counts, as it costs next to nothing until it is drawn
+                # too fast: the newest wish still counts, as it costs nothing until it is drawn
                 if is_in_time or message.kind == "frame":
                     session.receive(message)
             except ProtocolError as error:

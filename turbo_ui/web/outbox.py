@@ -1,4 +1,4 @@
-"""What waits to be sent to one page: never a queue of pictures, never more than a page can ask for."""
+"""What waits to be sent to one page: never a queue of pictures, never without bound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from turbo_ui.live.events import Published
 
 MAX_WORDS = 256
-"""Answers to a flood are dropped beyond this; a page that keeps to the protocol never comes near."""
+"""Answers to a flood are dropped beyond this; who keeps to the protocol never comes near."""
 
 LATEST_ONLY = frozenset({"models", "sessions", "superseded"})
 """Kinds that tell a state: a newer one replaces the one that waits."""
@@ -37,7 +37,7 @@ class Outbox:
         self._has_something.set()
 
     def show(self, picture: Published) -> Published | None:
-        """Puts a picture in place of the one that waits, which is returned: it will never be sent."""
+        """Puts a picture in place of the one that waits, which is returned: it is never sent."""
         replaced, self._picture = self._picture, picture
         self._has_something.set()
         return replaced

@@ -1,4 +1,4 @@
-"""The models as the page sees them: which there are, how each stands, and which one draws for a page."""
+"""The models as a page sees them: which there are, how each stands, which one draws for it."""
 
 from __future__ import annotations
 

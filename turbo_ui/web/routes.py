@@ -23,7 +23,7 @@ EXAMPLES_URL = "/turbo-ui/examples"
 
 
 class PageFiles(StaticFiles):
-    """The page's modules; browsers ask each time whether one is still the newest (it costs a 304)."""
+    """The page's modules; browsers ask each time whether one is still the newest (a 304)."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -53,7 +53,7 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
 
 
 def read_examples(folder: Path) -> list[dict[str, Any]]:
-    """The example drawings in a folder, in the order of their file names; a damaged one is left out."""
+    """The example drawings in a folder, by file name; a damaged one is left out."""
     found: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.json")):
         try:

@@ -7,8 +7,6 @@ import threading
 import time
 from typing import Any
 
-import gradio as gr
-
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
@@ -63,7 +61,7 @@ class Server:
             share=False,
             # the proxy of server-side rendering cannot upgrade to a WebSocket
             ssr_mode=False,
-            # else every event is kept in the browser's storage, sketch and all, and takes 5 times longer
+            # else every event is kept in the browser's storage and takes five times longer
             run_history=False,
             footer_links=["api", "gradio"],
             max_file_size=settings.max_message_bytes,

@@ -1,12 +1,13 @@
 """One page's conversation: messages in, requests to the engine, pictures and words out.
 
-Everything here runs on the event loop, except decoding and encoding, which run in the codec's threads.
-`publish` alone is called by the engine's worker thread; it hands each event over to the loop.
+Everything here runs on the event loop, except decoding and encoding, which run in the codec's
+threads. `publish` alone is called by the engine's threads; it hands each event over to the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -108,6 +109,8 @@ class PageSession:
             except InvalidRequest:
                 self.wishes.params = before
                 raise
+        if chosen != before.get("model"):
+            self.tell_models()
         picture = message.payload or None
         is_empty = "image" in message.header and message.header["image"] is None
         if self.draft is not None:
@@ -182,11 +185,10 @@ class PageSession:
     # ---- out
 
     def publish(self, event: Event) -> None:
-        """Called on the engine's worker thread; the one place where events cross to the event loop."""
-        try:
+        """Called on the engine's threads; the one place where events cross to the event loop."""
+        # RuntimeError: the loop is closed, the server stops, and nobody is left to tell
+        with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._deliver, event)
-        except RuntimeError:
-            pass  # the loop is closed: the server stops, and nobody is left to tell
 
     def _deliver(self, event: Event) -> None:
         match event:

@@ -1,4 +1,4 @@
-"""The page as Gradio Blocks: standard components, our parts, and events that stay in the browser."""
+"""The page as Gradio Blocks: standard components, our parts, events that stay in the browser."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import gradio as gr
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import MAX_SEED
 from turbo_ui.settings import Settings
-from turbo_ui.web.board import STATIC_URL, PagePart
+from turbo_ui.web.board import STATIC, STATIC_URL, PagePart
 
 AUTO = "auto"
+NAMES = ("prompt", "model", "strength", "seed", "is_seed_locked", "steps", "size", "is_live")
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
 TITLE = "Turbo UI"
 KEYS = (
@@ -20,10 +21,7 @@ KEYS = (
     "<kbd>[</kbd> <kbd>]</kbd> width &nbsp; <kbd>Ctrl Z</kbd> undo"
 )
 
-MODULES = (
-    "page board controls document examples fallback ink lane latency loop meter picture session shelf "
-    "sketch status toolbar wire"
-).split()
+MODULES = tuple(sorted(path.stem for path in STATIC.glob("[!.]*.js") if "." not in path.stem))
 STYLES = ("turbo", "stage", "panels")
 
 HEAD = "\n".join(
@@ -45,7 +43,7 @@ def build(
     generate: Callable[..., Any],
     start_model: str = "doodle",
 ) -> gr.Blocks:
-    """The page. `generate` serves the named event `/generate`, for clients and as the page's fallback."""
+    """The page. `generate` serves the named event `/generate`: for clients, and as a way round."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         PagePart("status")
         with gr.Row(elem_id="stage"):
@@ -94,8 +92,7 @@ def build(
         PagePart("examples")
 
         values = [prompt, model, strength, seed, lock, steps, size, live]
-        names = "prompt model strength seed is_seed_locked steps size is_live".split()
-        for name, component in zip(names, values, strict=True):
+        for name, component in zip(NAMES, values, strict=True):
             component.input(None, component, None, js=_calls(f"set('{name}', value)", "value"))
         dice.click(None, None, seed, js="() => window.turboUI.rollSeed()")
         draw.click(None, None, None, js=_calls("draw()"))

@@ -59,7 +59,7 @@ class Wishes:
         return width, height
 
     def request(self, spec: ModelSpec, image: Sketch | None) -> FrameRequest:
-        """The request for a model, which may be another than the wished one while that one loads."""
+        """The request for a model: another than the wished one while that one loads."""
         width, height = self.size_px(spec)
         params = {**_given(self.params), "width": width, "height": height}
         params.setdefault("num_inference_steps", spec.default_num_inference_steps)

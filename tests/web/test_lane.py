@@ -1,0 +1,351 @@
+"""The live lane on a real server: pictures, words, bad input, floods, login, origins, stopping."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.browser.app_process import ROOT, AppProcess
+from tests.browser.lane_client import LaneClient, jpeg
+from turbo_ui import imaging
+
+RED = jpeg((220, 30, 30))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    app = AppProcess(tmp_path_factory.mktemp("lane")).start()
+    yield app
+    app.kill()
+
+
+def test_a_sketch_gives_a_picture_with_its_request_and_timings(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="a kite", seed=5)
+        frame = client.picture(1)
+    assert Image.open(io.BytesIO(frame.payload)).size == (256, 256)
+    assert frame.header["request"]["prompt"] == "a kite"
+    assert frame.header["request"]["seed"] == 5
+    assert frame.header["timings"]["denoise_ms"] > 5
+    assert [message.kind for message in client.heard if message.kind == "taken"] == ["taken"]
+
+
+def test_only_what_changed_travels(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="one", seed=5)
+        first = client.picture(1).header
+        client.draw(2, prompt="two")
+        second = client.picture(2).header
+        client.draw(3, prompt="one")
+        third = client.picture(3).header
+        client.say({"kind": "frame", "request_id": 4, "image": None})
+        empty = client.picture(4).header
+    assert second["request"]["image"] == first["request"]["image"] is not None
+    assert first["digest"] == third["digest"] != second["digest"]
+    assert empty["request"]["image"] is None
+
+
+def test_two_clients_never_see_each_others_pictures(server: AppProcess) -> None:
+    with LaneClient(server.lane_url, page="a") as one, LaneClient(server.lane_url, page="b") as two:
+        for turn in range(1, 21):
+            one.draw(turn, RED, prompt="of one", seed=turn)
+            two.draw(turn, jpeg((20, 20, 220)), prompt="of two", seed=turn)
+            assert one.picture(turn).header["request"]["prompt"] == "of one"
+            assert two.picture(turn).header["request"]["prompt"] == "of two"
+        assert two.welcome["num_sessions"] == 2
+
+
+def test_ten_thousand_messages_at_once_end_in_the_newest_picture(server: AppProcess) -> None:
+    with LaneClient(server.lane_url, page="flood") as client, LaneClient(server.lane_url) as other:
+        begun = time.monotonic()
+        for request_id in range(1, 10_001):
+            client.draw(request_id, seed=request_id)
+            if request_id % 2500 == 0:
+                other.draw(request_id, RED, prompt="calm")
+                assert other.picture(request_id).header["request"]["prompt"] == "calm"
+        frame = client.picture(10_000)
+        assert frame.header["request"]["seed"] == 10_000
+        assert frame.header["superseded"] > 5_000
+        client.draw(10_001, RED, seed=1)
+        assert client.picture(10_001).header["request"]["seed"] == 1
+        assert time.monotonic() - begun < 30
+
+
+def png_bomb(side: int) -> bytes:
+    """A PNG whose header claims side × side pixels and whose data is a few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"\0" * 1000)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def wide_picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (50_000, 1), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        RED[: len(RED) // 2],
+        RED[:10],
+        b"\0",
+        b"not a picture at all",
+        wide_picture(),
+        png_bomb(20_000),
+        png_bomb(60_000),
+        png_bomb(4_000),
+    ],
+    ids=["half", "start", "zero", "text", "50000x1", "bomb", "larger bomb", "hollow"],
+)
+def test_a_bad_picture_is_answered_and_the_next_one_drawn(
+    server: AppProcess, payload: bytes
+) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, payload)
+        answer = client.until("error", request_id=1).header
+        assert answer["code"] == "invalid"
+        assert answer["field"] == "image"
+        client.draw(2, RED)
+        client.picture(2)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ({"kind": "frame", "request_id": 1, "params": {"strength": "much"}}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": {"strength": 7}}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": {"prompt": "x" * 2001}}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": {"model": "no such"}}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": 3}, "invalid"),
+        ({"kind": "frame", "request_id": "1"}, "protocol"),
+        ({"kind": "frame", "request_id": True}, "protocol"),
+        ({"kind": "frame"}, "protocol"),
+        ({"kind": "save", "request_id": 9}, "not_saved"),
+        ({"kind": "dance"}, "unknown_kind"),
+        ({"kind": "welcome"}, "unknown_kind"),
+        ({"kind": "x" * 5000}, "unknown_kind"),
+        ({"kind": "hello", "protocol": 1}, "unknown_kind"),
+        ({"kind": 5}, "protocol"),
+        ({}, "protocol"),
+    ],
+)
+def test_a_wrong_message_is_answered_and_the_connection_stays(
+    server: AppProcess, header: dict[str, object], code: str
+) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.say(header)
+        answer = client.until("error").header
+        assert answer["code"] == code
+        assert answer["text"]
+        client.draw(2, RED)
+        client.picture(2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0\0",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\x05{}",
+        b"\x7f\xff\xff\xff" + b"x" * 70_000,
+        "text",
+    ],
+)
+def test_bytes_that_are_no_message_are_answered(server: AppProcess, data: bytes | str) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.socket.send(data)
+        assert client.until("error").header["code"] == "protocol"
+        client.draw(2, RED)
+        client.picture(2)
+
+
+def test_zero_bytes_of_picture_leave_the_sketch_as_it_is(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, b"")
+        assert client.picture(1).header["request"]["image"] is None
+
+
+def test_a_message_beyond_the_limit_ends_only_its_own_connection(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client, pytest.raises(ConnectionClosed):
+        client.draw(1, b"\0" * (5 * 1024 * 1024))
+        client.picture(1)
+    with LaneClient(server.lane_url, page="q") as other:
+        other.draw(1, RED)
+        other.picture(1)
+
+
+def test_nothing_is_heard_before_hello(server: AppProcess) -> None:
+    with LaneClient(server.lane_url, hello=False) as client:
+        client.draw(1, RED)
+        assert client.until("error").header["code"] == "protocol"
+        client.say({"kind": "hello", "protocol": 1})
+        assert client.until("welcome").header["token"]
+
+
+def test_a_failing_frame_keeps_the_loop(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="fail on this")
+        assert client.until("error", request_id=1).header["code"] == "failed"
+        client.draw(2, prompt="and on")
+        client.picture(2)
+
+
+def test_a_model_that_cannot_be_had_says_why_and_the_running_one_goes_on(
+    server: AppProcess,
+) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, model="absent")
+        notice = client.until("notice").header
+        assert "Choose the other one" in notice["text"]
+        client.draw(2, seed=2)
+        assert client.picture(2).header["request"]["model"] == "doodle"
+
+
+def test_another_model_takes_over_when_it_is_ready(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, model="large")
+        while client.until("models").header["active_model"] != "large":
+            pass
+        client.draw(2)
+        assert client.picture(2).header["request"]["width"] == 512
+
+
+def test_the_saved_png_holds_the_request_and_the_sketch(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="a kite", seed=11)
+        frame = client.picture(1)
+        client.say({"kind": "save", "request_id": 1})
+        png = client.until("png", request_id=1)
+    saved = imaging.open_png(png.payload)
+    assert saved.request.prompt == "a kite"
+    assert saved.request.to_json() == frame.header["request"]
+    assert "Seed: 11" in Image.open(io.BytesIO(png.payload)).text["parameters"]  # type: ignore[attr-defined]
+    assert png.header["name"].endswith(".png")
+
+
+def test_a_page_keeps_its_token_and_a_duplicate_gets_its_own(server: AppProcess) -> None:
+    with LaneClient(server.lane_url, page="first") as first:
+        token = first.welcome["token"]
+        with LaneClient(server.lane_url, page="second", token=token) as duplicate:
+            assert duplicate.welcome["token"] != token
+            first.draw(1, RED, prompt="mine")
+            assert first.picture(1).header["request"]["prompt"] == "mine"
+        with LaneClient(server.lane_url, page="first", token=token) as again:
+            assert again.welcome["token"] == token
+            with pytest.raises(ConnectionClosed) as closed:
+                first.until("nothing")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4001
+
+
+def test_pages_of_other_sites_are_refused(server: AppProcess) -> None:
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}"):
+        with pytest.raises(InvalidStatus):
+            LaneClient(server.lane_url, headers={"Origin": origin})
+    with LaneClient(server.lane_url, headers={"Origin": server.url.rstrip("/")}) as client:
+        client.draw(1, RED)
+        client.picture(1)
+
+
+def test_the_example_client_draws(server: AppProcess, tmp_path: Path) -> None:
+    target = tmp_path / "spiral.jpg"
+    script = ROOT / "docs" / "examples" / "draw.py"
+    done = subprocess.run(
+        [sys.executable, str(script), server.lane_url, "a yellow snail", str(target)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "picture 30" in done.stdout
+    with Image.open(target) as picture:
+        assert picture.size == (256, 256)
+    assert len(script.read_text("utf-8").splitlines()) <= 75
+
+
+def test_health_says_what_it_waits_for(tmp_path: Path) -> None:
+    app = AppProcess(tmp_path, "--load-s", "2")
+    app.process = None
+    seen: list[tuple[int, dict[str, object]]] = []
+    import threading
+
+    starter = threading.Thread(target=app.start)
+    starter.start()
+    while starter.is_alive():
+        seen.append(app.health())
+        time.sleep(0.05)
+    waiting = [body for status, body in seen if status == 503]
+    try:
+        assert waiting
+        assert "doodle" in str(waiting[-1]["waiting_for"])
+        assert app.health()[0] == 200
+    finally:
+        app.kill()
+
+
+def test_a_stop_lets_the_frame_end_tells_the_pages_and_takes_few_seconds(tmp_path: Path) -> None:
+    app = AppProcess(tmp_path, "--frame-ms", "800").start()
+    try:
+        with LaneClient(app.lane_url) as client:
+            client.draw(1, RED)
+            client.until("taken")
+            assert app.process is not None
+            app.process.terminate()
+            client.picture(1)
+            with pytest.raises(ConnectionClosed) as closed:
+                client.until("nothing", within_s=5)
+            assert any(message.header.get("code") == "stopping" for message in client.heard)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
+        begun = time.monotonic()
+        assert app.process.wait(6) == 0, app.log
+        assert time.monotonic() - begun < 5
+    finally:
+        app.kill()
+
+
+def test_without_a_login_nothing_opens_and_with_one_it_does(tmp_path: Path) -> None:
+    os.environ["TURBO_UI_AUTH"] = "ada:lovelace"
+    try:
+        app = AppProcess(tmp_path).start()
+    finally:
+        del os.environ["TURBO_UI_AUTH"]
+    try:
+        with pytest.raises(InvalidStatus) as refused:
+            LaneClient(app.lane_url)
+        assert refused.value.response.status_code == 403
+        with pytest.raises(InvalidStatus):
+            LaneClient(app.lane_url, headers={"Cookie": "access-token-x=y"})
+        form = urllib.parse.urlencode({"username": "ada", "password": "lovelace"}).encode()
+        with urllib.request.urlopen(app.url + "login", form) as answer:
+            cookies = answer.headers.get_all("Set-Cookie")
+            assert json.load(answer)["success"]
+        cookie = "; ".join(each.split(";")[0] for each in cookies)
+        with LaneClient(app.lane_url, headers={"Cookie": cookie}) as client:
+            client.draw(1, RED)
+            client.picture(1)
+    finally:
+        app.kill()
