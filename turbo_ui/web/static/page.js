@@ -223,6 +223,11 @@ class Page {
 
   #listen() {
     addEventListener("pagehide", () => this.#save());
+    // Gradio's own input event passes over the first change after a value was set by the page, so that
+    // a prompt pasted after a click on an example would be lost
+    document.addEventListener("input", ({ target }) => {
+      if (target.matches?.("#prompt textarea")) this.set("prompt", target.value);
+    });
     document.addEventListener("visibilitychange", () => document.hidden && this.#save());
     parts.picture.element.querySelector("[data-download]").addEventListener("click", () => this.#download());
     parts.status.element.querySelector("[data-theme]").addEventListener("click", () => {

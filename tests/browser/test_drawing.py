@@ -1,0 +1,225 @@
+"""A person draws and types in a real browser, and the picture follows."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.drawer import Drawer
+from turbo_ui import imaging
+
+OpenPage = Callable[..., Drawer]
+
+
+def test_the_first_picture_comes_with_an_example_on_the_board(open_page: OpenPage) -> None:
+    drawer = open_page()
+    assert drawer.num_objects() > 0
+    assert drawer.prompt().input_value() == drawer.request()["prompt"] != ""
+    assert drawer.stats()["lane"] == "websocket"
+    assert drawer.stats()["connected"] is True
+    assert drawer.stats()["model"] == "doodle"
+    for name in ("board", "picture", "prompt", "model", "strength", "seed", "latency"):
+        assert drawer.page.locator(f"#{name}").is_visible(), name
+    assert drawer.complaints == []
+
+
+def test_the_picture_changes_while_the_pen_is_down(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    before, frames = drawer.picture(), drawer.stats()["frames"]
+    drawer.pen_down(0.1, 0.1)
+    seen = {before}
+    for step in range(1, 9):
+        drawer.move(0.1 + 0.09 * step, 0.12)
+        drawer.wait_until(lambda: drawer.picture() not in seen)
+        seen.add(drawer.picture())
+    assert drawer.stats()["frames"] >= frames + 8
+    objects = drawer.num_objects()
+    drawer.pen_up()
+    assert drawer.num_objects() == objects + 1
+    last = drawer.stats()["latency_ms"]["last"]
+    assert last["denoise"] >= 10
+    assert last["total"] >= last["denoise"] + last["paint"]
+
+
+def test_the_picture_follows_the_typing(open_page: OpenPage) -> None:
+    drawer = open_page()
+    before = drawer.picture()
+    drawer.prompt().fill("a green <b>dragon</b> ${1+1} {{2}}")
+    drawer.wait_until(lambda: "dragon" in drawer.request()["prompt"])
+    drawer.wait_until(lambda: drawer.picture() != before)
+    assert drawer.request()["prompt"] == "a green <b>dragon</b> ${1+1} {{2}}"
+    drawer.page.locator("#prompt textarea").press_sequentially(" red", delay=15)
+    drawer.wait_until(lambda: drawer.request()["prompt"].endswith(" red"))
+
+
+def test_strength_and_seed_reach_the_picture(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.page.locator("#strength input[type=number]").fill("0.9")
+    drawer.wait_until(lambda: drawer.request()["strength"] == 0.9)
+    drawer.page.locator("#seed input").fill("123")
+    drawer.wait_until(lambda: drawer.request()["seed"] == 123)
+    locked = drawer.picture()
+    drawer.page.locator("#seed-dice").click()
+    drawer.wait_until(lambda: drawer.request()["seed"] != 123)
+    rolled = drawer.request()["seed"]
+    assert drawer.page.locator("#seed input").input_value() == str(rolled)
+    assert drawer.picture() != locked
+    drawer.page.locator("#seed input").fill("123")
+    drawer.wait_until(lambda: drawer.request()["seed"] == 123)
+    drawer.wait_until(lambda: drawer.picture() == locked)
+
+
+def test_an_unlocked_seed_changes_with_each_stroke(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.page.locator("#seed-lock input").uncheck()
+    seeds = set()
+    for y in (0.2, 0.4, 0.6):
+        drawer.stroke(y)
+        drawer.wait_for_rest()
+        seeds.add(drawer.page.evaluate("window.turboUI.controls.values.seed"))
+    assert len(seeds) == 3
+
+
+def test_undo_redo_and_clear(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    before, objects = drawer.picture(), drawer.num_objects()
+    drawer.stroke(0.1)
+    drawer.wait_for_rest()
+    drawn = drawer.picture()
+    assert drawn != before
+    drawer.page.keyboard.press("Control+z")
+    drawer.wait_until(lambda: drawer.picture() == before)
+    drawer.page.keyboard.press("Control+Shift+z")
+    drawer.wait_until(lambda: drawer.picture() == drawn)
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.picture() == before)
+    drawer.tool("clear").click()
+    drawer.wait_until(lambda: drawer.request()["image"] is None)
+    assert drawer.num_objects() == 0
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.picture() == before)
+    assert drawer.num_objects() == objects
+
+
+def test_a_hundred_strokes_can_be_undone(open_page: OpenPage) -> None:
+    drawer = open_page()
+    start = drawer.num_objects()
+    drawer.page.evaluate(
+        "() => { for (let i = 0; i < 150; i++) window.turboUI.board.document.add({type: 'stroke',"
+        " tool: 'brush', color: '#ff0000', width: 9, pressure: 'none', fill: false,"
+        " points: [[i, 9, 1]]}); }"
+    )
+    assert drawer.num_objects() == start + 150
+    drawer.page.evaluate("() => { for (let i = 0; i < 150; i++) window.turboUI.board.undo() }")
+    assert drawer.num_objects() == start
+
+
+def test_the_eraser_takes_away_ink_and_leaves_paper(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.tool("clear").click()
+    drawer.page.locator("#board [data-width]").fill("40")
+    drawer.page.locator("#board .swatch[data-color='#e5484d']").click()
+    drawer.stroke(0.5)
+    color = (
+        "(() => { const { board, flattener } = window.turboUI;"
+        " const objects = board.document.objects;"
+        " const context = new OffscreenCanvas(64, 64).getContext('2d');"
+        " context.drawImage(flattener.flatten(objects, null, 64, 64), 0, 0);"
+        " return [...context.getImageData(26, 35, 1, 1).data].slice(0, 3); })()"
+    )
+    assert drawer.page.evaluate(color) == [229, 72, 77]
+    drawer.page.keyboard.press("e")
+    drawer.stroke(0.5)
+    assert drawer.page.evaluate(color) == [255, 255, 255]
+    drawer.page.keyboard.press("Control+z")
+    assert drawer.page.evaluate(color) == [229, 72, 77]
+
+
+def test_an_example_fills_board_and_prompt(open_page: OpenPage) -> None:
+    drawer = open_page()
+    assert drawer.page.locator(".example").count() >= 8
+    before = drawer.board()["shown"]
+    drawer.page.locator(".example").nth(3).click()
+    title = drawer.page.locator(".example").nth(3).get_attribute("title")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == title)
+    drawer.wait_until(lambda: drawer.prompt().input_value() == title)
+    drawer.tool("undo").click()
+    assert drawer.board()["shown"] == before
+
+
+def test_live_can_be_switched_off(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.page.locator("#live input").uncheck()
+    drawer.wait_for_rest()
+    frames = drawer.stats()["frames"]
+    drawer.stroke(0.3)
+    drawer.page.wait_for_timeout(300)
+    assert drawer.stats()["frames"] == frames
+    drawer.page.locator("#draw").click()
+    drawer.wait_until(lambda: drawer.stats()["frames"] == frames + 1)
+
+
+def test_another_model_takes_over_and_its_size_is_drawn(open_page: OpenPage) -> None:
+    drawer = open_page()
+    choose(drawer.page, "#model", "Large")
+    drawer.wait_until(lambda: drawer.stats()["model"] == "large")
+    drawer.wait_until(lambda: drawer.request()["width"] == 512)
+    choose(drawer.page, "#model", "Absent")
+    drawer.wait_for(
+        "document.querySelector('[data-notice]').textContent.includes('Choose the other')"
+    )
+    drawer.stroke(0.7)
+    drawer.wait_for_rest()
+    assert drawer.stats()["model"] in ("doodle", "large")
+
+
+def choose(page: Page, box: str, title: str) -> None:
+    page.locator(f"{box} input").click()
+    page.get_by_role("option", name=title).click()
+
+
+def test_the_png_holds_the_request(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.prompt().fill("a paper kite")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "a paper kite")
+    drawer.wait_for_rest()
+    with drawer.page.expect_download() as download:
+        drawer.page.locator("[data-download]").click()
+    data = Path(download.value.path()).read_bytes()
+    assert download.value.suggested_filename.endswith(".png")
+    saved = imaging.open_png(data)
+    assert saved.request.to_json() == drawer.request()
+    assert saved.request.sketch is not None
+    assert io.BytesIO(data).read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_drawing_stays_smooth_while_frames_run(open_page: OpenPage) -> None:
+    """No promise of speed: only that the page's own thread is not held up for long."""
+    drawer = open_page()
+    drawer.page.evaluate(
+        "() => { window.longest = 0; let last = performance.now(); const tick = (now) => {"
+        " window.longest = Math.max(window.longest, now - last); last = now;"
+        " requestAnimationFrame(tick); }; requestAnimationFrame(tick); }"
+    )
+    begun = time.monotonic()
+    drawer.stroke(0.3)
+    drawer.stroke(0.6)
+    assert time.monotonic() - begun < 20
+    assert drawer.page.evaluate("window.longest") < 1500
+
+
+@pytest.mark.parametrize("key", ["[", "]", "b", "e"])
+def test_keys_in_the_prompt_are_text(open_page: OpenPage, key: str) -> None:
+    drawer = open_page()
+    tool = drawer.page.evaluate("({...window.turboUI.board.tool})")
+    drawer.prompt().fill("")
+    drawer.prompt().press_sequentially(key)
+    assert drawer.prompt().input_value() == key
+    assert drawer.page.evaluate("({...window.turboUI.board.tool})") == tool

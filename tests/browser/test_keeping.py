@@ -1,0 +1,175 @@
+"""Nothing drawn is lost, and nobody sees somebody else's: reload, restart, duplicates, fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.browser.app_process import AppProcess
+from tests.browser.drawer import Drawer
+
+OpenPage = Callable[..., Drawer]
+NewContext = Callable[..., BrowserContext]
+
+
+def test_a_reload_loses_nothing(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.prompt().fill("kept words")
+    drawer.page.locator("#strength input[type=number]").fill("0.8")
+    drawer.stroke(0.3)
+    drawer.stroke(0.6)
+    drawer.wait_until(lambda: drawer.request()["strength"] == 0.8)
+    drawer.wait_for_rest()
+    board, picture = drawer.board(), drawer.picture()
+    drawer.page.reload()
+    drawer.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+    assert drawer.board() == board
+    drawer.wait_until(lambda: drawer.picture() == picture)
+    assert drawer.prompt().input_value() == "kept words"
+    assert drawer.page.locator("#strength input[type=number]").input_value() == "0.8"
+    drawer.page.keyboard.press("Control+z")
+    assert drawer.num_objects() == len(board["shown"]) - 1
+    assert drawer.complaints == []
+
+
+def test_a_killed_server_comes_back_and_frames_go_on(tmp_path: Path, open_page: OpenPage) -> None:
+    app = AppProcess(tmp_path).start()
+    try:
+        drawer = open_page(app.url)
+        drawer.stroke(0.2)
+        drawer.pen_down(0.2, 0.4)
+        drawer.move(0.4, 0.4)
+        board = drawer.board()
+        app.kill()
+        drawer.wait_until(lambda: not drawer.stats()["connected"])
+        before = drawer.picture()
+        assert "Reconnecting" in drawer.page.locator("[data-lane]").inner_text()
+        drawer.move(0.6, 0.5)
+        assert drawer.picture() == before
+        app.start()
+        drawer.wait_until(lambda: drawer.stats()["connected"], within_s=20)
+        drawer.wait_until(lambda: drawer.picture() != before)
+        frames = drawer.stats()["frames"]
+        drawer.move(0.8, 0.4)
+        drawer.wait_until(lambda: drawer.stats()["frames"] > frames)
+        drawer.pen_up()
+        after = drawer.board()
+        assert after["shown"][:-1] == board["shown"]
+        last = next(each for each in after["objects"] if each["id"] == after["shown"][-1])
+        assert len(last["points"]) > 5
+    finally:
+        app.kill()
+
+
+def test_two_pages_drawing_at_once_never_mix(open_page: OpenPage) -> None:
+    one, two = open_page(), open_page()
+    one.prompt().fill("the first page")
+    two.prompt().fill("the second page")
+    for y in (0.2, 0.4, 0.6):
+        one.pen_down(0.1, y)
+        two.pen_down(0.1, 1 - y)
+        for x in (0.3, 0.5, 0.7):
+            one.move(x, y)
+            two.move(x, 1 - y)
+        one.pen_up()
+        two.pen_up()
+    one.wait_for_rest()
+    two.wait_for_rest()
+    one.wait_until(lambda: one.request()["prompt"] == "the first page")
+    two.wait_until(lambda: two.request()["prompt"] == "the second page")
+    assert one.picture() != two.picture()
+    assert one.request()["image"] != two.request()["image"]
+    one.wait_until(lambda: one.stats()["num_sessions"] >= 2)
+    one.wait_until(lambda: "people share" in one.page.locator("#latency").inner_text())
+
+
+def test_a_duplicated_tab_is_a_session_of_its_own(
+    server: AppProcess, new_context: NewContext
+) -> None:
+    context = new_context()
+    original = Drawer(context.new_page()).open(server.url)
+    original.stroke(0.4)
+    original.page.wait_for_timeout(400)
+    kept = original.page.evaluate("JSON.stringify({...sessionStorage})")
+    board = original.board()
+    page = context.new_page()
+    # what a browser does when it duplicates a tab: the same storage, another page
+    page.add_init_script(
+        f"if (!sessionStorage.length) Object.assign(sessionStorage, JSON.parse({kept!r}))"
+    )
+    copy = Drawer(page).open(server.url)
+    tokens = [each.page.evaluate("sessionStorage['turbo-ui/token']") for each in (original, copy)]
+    assert tokens[0] != tokens[1]
+    copy.wait_until(
+        lambda: (
+            copy.page.evaluate("window.turboUI.shelf.tab")
+            != original.page.evaluate("window.turboUI.shelf.tab")
+        )
+    )
+    assert copy.board()["shown"] == board["shown"]
+    copy.stroke(0.8)
+    copy.wait_for_rest()
+    copy.page.wait_for_timeout(300)
+    assert original.board() == board
+    original.page.bring_to_front()
+    original.page.reload()
+    original.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+    assert original.board()["shown"] == board["shown"]
+
+
+def test_without_a_websocket_frames_take_the_named_event(
+    server: AppProcess, new_context: NewContext
+) -> None:
+    page = new_context().new_page()
+    page.add_init_script(
+        "window.WebSocket = class extends WebSocket {"
+        " constructor(url) { super(String(url).replace('/live', '/nowhere')); } }"
+    )
+    drawer = Drawer(page).open(server.url)
+    assert drawer.stats()["lane"] == "event"
+    assert "slow way" in page.locator("[data-lane]").inner_text()
+    before = drawer.picture()
+    drawer.stroke(0.5)
+    drawer.wait_until(lambda: drawer.picture() != before)
+    drawer.prompt().fill("by event")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "by event")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("light", {"viewport": {"width": 1600, "height": 1000}}),
+        ("dark", {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "dark"}),
+        ("laptop", {"viewport": {"width": 1280, "height": 720}}),
+        ("tablet", {"viewport": {"width": 820, "height": 1180}, "has_touch": True}),
+        ("phone", {"viewport": {"width": 390, "height": 844}, "has_touch": True}),
+        ("phone-dark", {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}),
+    ],
+)
+def test_every_screen_shows_board_and_picture_and_nothing_jumps(
+    open_page: OpenPage, shots: Path, name: str, options: dict[str, object]
+) -> None:
+    drawer = open_page(**options)
+    drawer.wait_for_rest()
+    where = (
+        "['#board', '#picture', '#prompt', '#latency', '#controls', '#examples'].map((id) => {"
+        " const box = document.querySelector(id).getBoundingClientRect();"
+        " return [id, box.x, box.y, box.width, box.height].join(' '); })"
+    )
+    before = drawer.page.evaluate(where)
+    drawer.stroke(0.3)
+    drawer.wait_for_rest()
+    drawer.page.wait_for_timeout(250)
+    assert drawer.page.evaluate(where) == before
+    drawer.page.screenshot(path=shots / f"{name}.png")
+    width = drawer.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= drawer.page.evaluate("innerWidth")
+    for part in ("#board", "#picture"):
+        box = drawer.page.locator(f"{part} .sheet").bounding_box()
+        assert box is not None
+        assert box["width"] >= 260
+        assert box["y"] + box["height"] <= drawer.page.viewport_size["height"]  # type: ignore[index]
+    assert drawer.complaints == []
