@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,20 @@ def ceiling(questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
     return {group: summary(behind(found, recogniser)) for group, found in groups.items()}
 
 
-def by_strength(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
-    """Summaries of sketch and text, and of the drawings, at each strength."""
+def by_strength(
+    painter: Painter, questions: Questions, recogniser: Recogniser, known: dict[str, Any]
+) -> dict[str, Any]:
+    """Summaries of sketch and text, and of the drawings, at each strength.
+
+    Args:
+        known: the painter's summaries at the usual strength, which are not asked for again.
+    """
     drawings = [case for items in questions.drawings.values() for case in items]
     table: dict[str, Any] = {}
     for strength in STRENGTHS:
+        if strength == STRENGTH:
+            table[str(strength)] = {group: known[group] for group in ("sketch", "drawings")}
+            continue
         table[str(strength)] = {
             "sketch": summary(answer(painter, questions.sketch, recogniser, strength)),
             "drawings": summary(answer(painter, drawings, recogniser, strength)),
@@ -143,7 +153,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None] = print) -> dict[str, Any]:
+def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure the model in a folder and the baselines; nothing is written.
 
     Returns:
@@ -169,7 +179,7 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None] = print) -
         outcomes = found if name == "model" else outcomes
         shown = {group: results[name][group]["top1"] for group in ("text", "sketch", "drawings")}
         say(f"{name}: top-1 % {shown}, at {(time.monotonic() - started_at) / 60:.1f} min")
-    strengths = by_strength(model, questions, recogniser)
+    strengths = by_strength(model, questions, recogniser, results["model"])
     measured = {
         "card": card(started_at),
         "is_quick": is_quick,
@@ -193,7 +203,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     out.mkdir(parents=True, exist_ok=True)
     contact_sheet.write(ModelPainter(args.model), out / "contact_sheet.jpg")
-    measured = evaluate(args.model, args.quick)
+    measured = evaluate(args.model, args.quick, say=partial(print, flush=True))
     text = json.dumps(measured, indent=1, ensure_ascii=False) + "\n"
     (out / "results.json").write_text(text, encoding="utf-8")
     report.write_block(out / "README.md", report.markdown(measured))
