@@ -14,6 +14,7 @@ from training.doodle.losses import picture_loss, whiteness_loss
 from training.doodle.model import LATENT_CHANNELS, build_autoencoder
 
 CROP_PX = 96
+WIDE_PX = 192  # every other batch: plain areas far from any edge are seen here alone
 
 
 class Crops:
@@ -28,16 +29,20 @@ class Crops:
         scene = scenes.sample_sketched(self.rng, self.concepts)
         return sketch.degrade(self.rng, scene) if self.rng.random() < 0.35 else scenes.render(scene)
 
-    def batch(self, size: int) -> torch.Tensor:
-        """`(size, 3, 96, 96) float32`, −1 to 1; crops with something on them are preferred."""
+    def batch(self, size: int, is_wide: bool) -> torch.Tensor:
+        """`(size, 3, 96, 96) float32`, −1 to 1; crops with something on them are preferred.
+
+        A wide batch is a quarter as many crops of 192×192, with no preference.
+        """
         self.pictures[self.rng.integers(len(self.pictures))] = self._picture()
+        crop_px, size = (WIDE_PX, size // 4) if is_wide else (CROP_PX, size)
         crops = []
         while len(crops) < size:
             picture = self.pictures[self.rng.integers(len(self.pictures))]
             for _ in range(4):
-                y, x = self.rng.integers(0, (scenes.SIZE_PX - CROP_PX) // 8 + 1, 2) * 8
-                crop = picture[y : y + CROP_PX, x : x + CROP_PX]
-                if crop[::4, ::4].std(axis=(0, 1)).max() > 12:
+                y, x = self.rng.integers(0, (scenes.SIZE_PX - crop_px) // 8 + 1, 2) * 8
+                crop = picture[y : y + crop_px, x : x + crop_px]
+                if is_wide or crop[::4, ::4].std(axis=(0, 1)).max() > 12:
                     break
             crops.append(crop[:, ::-1] if self.rng.random() < 0.5 else crop)
         stacked = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
@@ -102,7 +107,9 @@ def main() -> None:
     for step in range(first, args.steps):
         for group in optimiser.param_groups:
             group["lr"] = args.lr * run.cosine(step, args.steps)
-        batch = crops.batch(args.batch_size).to(device, memory_format=torch.channels_last)
+        batch = crops.batch(args.batch_size, is_wide=step % 2 == 1).to(
+            device, memory_format=torch.channels_last
+        )
         latents = normalise(vae.encode(batch).latents)
         # Noise makes neighbouring latents decode alike: the denoiser's small errors stay small.
         noisy = latents + torch.randn_like(latents) * 0.08

@@ -104,7 +104,7 @@ def sample_sheet(
 
 
 class Trainer:
-    """One worker's share: its batches, the step, and (on the first worker) checkpoints and sheets."""
+    """One worker: its batches and the step; the first also keeps checkpoints and sheets."""
 
     def __init__(self, rank: int, args: argparse.Namespace):
         self.rank, self.args, self.device = rank, args, run.device()
