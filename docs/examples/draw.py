@@ -20,7 +20,7 @@ def pack(header, payload=b""):
     return len(text).to_bytes(4, "big") + text + payload
 
 
-def unpack(message):
+def unpack(message: bytes):
     end = 4 + int.from_bytes(message[:4], "big")
     return json.loads(message[4:end]), message[end:]
 
@@ -40,9 +40,9 @@ def spiral(part, side):
 def main(address, prompt, file):
     with connect(address, max_size=None, compression=None) as lane:
         lane.send(pack({"kind": "hello", "protocol": 1, "page": "example", "token": None}))
-        request_id, side, shown = 0, 256, 0
+        request_id, side, shown, picture = 0, 256, 0, b""
         while shown < NUM_STROKES:
-            header, payload = unpack(lane.recv(timeout=60))
+            header, payload = unpack(lane.recv(timeout=60, decode=False))
             if header["kind"] == "welcome":
                 models = {model["id"]: model for model in header["models"]}
                 side = models.get(header["active_model"], {}).get("default_size_px", side)

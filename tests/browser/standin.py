@@ -71,9 +71,9 @@ def picture_of(request: FrameRequest) -> Pixels:
     tint = np.random.default_rng(seeds).integers(40, 216, 3)
     across = np.linspace(0.6, 1.0, request.width)[None, :, None]
     ground = np.broadcast_to(across * tint, (request.height, request.width, 3))
-    if request.image is not None:
+    if request.sketch is not None:
         share = 1.0 - request.strength / 2
-        ground = ground * (1 - share) + request.image.pixels.astype(float) * share
+        ground = ground * (1 - share) + request.sketch.pixels.astype(float) * share
     return np.clip(ground, 0, 255).astype(np.uint8)
 
 

@@ -70,6 +70,7 @@ def build(
                     elem_id="model",
                     filterable=False,
                 )
+                gr.HTML("<p data-model-state></p>", elem_id="model-state")
                 strength = gr.Slider(
                     0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", buttons=[]
                 )

@@ -18,6 +18,26 @@ const DEFAULTS = {
   is_live: true,
 };
 
+/** What the words beside the board mean, shown on hover. */
+const HELP = {
+  "#model": "Which model draws. Another one loads behind the running one and takes over when it is ready.",
+  "#strength": "How far the picture may leave your sketch: little keeps its lines, 1 takes it as a hint.",
+  "#seed": "The same seed gives the same picture for the same drawing and words.",
+  "#seed-lock": "Locked: the seed stays. Unlocked: every new stroke brings a new one.",
+  "#seed-dice": "A new seed now.",
+  "#steps": "Denoising steps. Auto is what the model draws best with; more is slower.",
+  "#size": "Width and height of the picture. Auto is the model's own.",
+  "#live": "On: the picture follows every stroke and word. Off: it waits for the button.",
+};
+
+/** Puts the explanations on the components. */
+export function explain() {
+  for (const [id, text] of Object.entries(HELP)) {
+    const component = document.querySelector(id);
+    if (component) component.title = text;
+  }
+}
+
 /** Calls `onChange(name, value)` for what the user changed and `onSync()` for what the page changed. */
 export class Controls {
   constructor({ onChange, onSync }) {

@@ -1,7 +1,7 @@
 // The page: puts board, picture, controls, latency strip and session together.
 
 import { Board } from "./board.js";
-import { Controls } from "./controls.js";
+import { Controls, explain } from "./controls.js";
 import { Examples } from "./examples.js";
 import { LatencyStrip } from "./latency.js";
 import { Meter } from "./meter.js";
@@ -47,6 +47,7 @@ class Page {
     this.toolbar = new Toolbar(boardRoot.querySelector(".board-tools"), this.board);
     this.examples = new Examples(parts.examples.element.querySelector(".examples-row"), (each) => this.#pick(each));
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
+    explain();
     this.#listen();
     this.#restore();
     this.session = new Session(this.base, this.shelf.page, this.#callbacks());
@@ -148,9 +149,10 @@ class Page {
     const { request = {}, num_denoising_steps: steps = 1 } = header;
     const model = this.session.models.find(({ id }) => id === request.model);
     const stepsText = steps === 1 ? "1 step" : `${steps} steps`;
-    this.picture.setCaption(
-      `${model?.title ?? request.model} · ${request.width}×${request.height} · ${stepsText} · seed ${request.seed}`,
-    );
+    const words = [model?.title ?? request.model, `${request.width}×${request.height}`, stepsText, `seed ${request.seed}`];
+    // some licences want to be named where the picture is shown
+    if (model?.attribution) words.push(model.attribution);
+    this.picture.setCaption(words.join(" · "));
   }
 
   #showLane(way) {
@@ -172,6 +174,8 @@ class Page {
     // the box shows what draws, unless the user's own choice is still on its way
     if (active && !this.controls.values.is_model_chosen) this.controls.show({ model: active });
     this.status.models(models, active, this.controls.values.model);
+    const failed = active ? null : models.find(({ state }) => state === "failed");
+    if (failed) this.status.say(failed.text, "error", true);
     if (isNew && this.session) this.session.loop.touch();
   }
 

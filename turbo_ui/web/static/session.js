@@ -76,7 +76,13 @@ export class Session {
       this.#frame({ ...header, request_id: requestId }, payload, "image/png");
     } catch (error) {
       this.loop.finished(requestId);
-      this.page.onNotice(error.message, "error");
+      if (error instanceof TypeError) {
+        // the browser's word for a server that cannot be reached at all
+        if (this.way === "event") this.way = "none";
+        this.page.onLane(this.way);
+      } else {
+        this.page.onNotice(error.message, "error");
+      }
     }
   }
 

@@ -29,7 +29,10 @@ export class Status {
     const word = { downloading: "downloading", loading: "loading", warming: "warming up" }[chosen?.state];
     const running = active ? active.title : "No model yet";
     put(this.modelPill.querySelector("[data-text]"), word ? `${running} · ${chosen.title} is ${word}` : running);
-    this.modelPill.title = (chosen?.text || active?.text || "") + (active?.device ? `\nRuns on ${active.device}` : "");
+    const text = isOnItsWay || !active ? chosen?.text : `Runs on ${active.device}`;
+    this.modelPill.title = text ?? "";
+    const line = document.querySelector("[data-model-state]");
+    if (line) put(line, text ?? "");
     const share = isOnItsWay ? (chosen.progress ?? null) : null;
     this.progress.hidden = share === null;
     this.progress.style.setProperty("--share", String(share ?? 0));

@@ -1,0 +1,52 @@
+"""Makes the README's screenshots from the running app: `python -m docs.screenshots`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests import chromium
+from tests.browser.app_process import APP, AppProcess
+from tests.browser.drawer import Drawer
+
+IMAGES = Path(__file__).parent / "images"
+EXAMPLE = 6
+"""Which of the examples is on the board."""
+
+SCREENS = {
+    "light": {"viewport": {"width": 1600, "height": 1000}},
+    "dark": {"viewport": {"width": 1600, "height": 1000}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
+}
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        app = AppProcess(Path(folder), program=APP).start()
+        browser = playwright.chromium.launch(
+            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        try:
+            for name, options in SCREENS.items():
+                context = browser.new_context(**options)  # type: ignore[arg-type]
+                drawer = Drawer(context.new_page()).open(app.url)
+                drawer.page.locator(".example").nth(EXAMPLE).click()
+                # one stroke that fits the picture, so that the strip has something to show
+                drawer.page.locator("#board .swatch[data-color='#46a758']").click()
+                drawer.stroke(0.86, 0.12)
+                drawer.wait_for_rest()
+                drawer.page.mouse.move(2, 2)
+                drawer.page.wait_for_timeout(400)
+                drawer.page.screenshot(path=IMAGES / f"{name}.png")
+                context.close()
+                print(IMAGES / f"{name}.png")
+        finally:
+            browser.close()
+            app.kill()
+
+
+if __name__ == "__main__":
+    main()

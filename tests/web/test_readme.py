@@ -1,0 +1,34 @@
+"""The README is also the Space's card: what stands there must be true of this checkout."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from tests.browser.app_process import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+CARD = yaml.safe_load(README.split("---")[1])
+
+
+def test_the_card_names_the_gradio_that_is_pinned() -> None:
+    pins = (ROOT / "requirements.txt").read_text("utf-8")
+    assert f"gradio=={CARD['sdk_version']}\n" in pins
+
+
+def test_the_card_says_what_a_space_needs() -> None:
+    assert CARD["sdk"] == "gradio"
+    assert (ROOT / CARD["app_file"]).is_file()
+    assert CARD["license"] == "apache-2.0"
+    assert len(CARD["short_description"]) <= 60
+    assert CARD["python_version"] == "3.11"
+    assert CARD["models"]
+    assert CARD["tags"]
+    assert CARD["suggested_hardware"]
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README) + re.findall(r'src="([^"]+)"', README)
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert missing == []
