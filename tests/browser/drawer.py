@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from playwright.sync_api import Locator, Page
 
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 
 class Drawer:
@@ -64,7 +64,9 @@ class Drawer:
     def wait_for_rest(self) -> None:
         """Until the newest input is on the picture."""
         self.wait_for(
-            "!window.turboUI.session.loop.isBusy && window.turboUI.session.loop.dirtyAt === null"
+            "(() => { const { session: { loop }, picture } = window.turboUI;"
+            " return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;"
+            " })()"
         )
 
     def point(self, x: float, y: float) -> tuple[float, float]:

@@ -109,11 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     engine = Engine(switchboard)
     engine.start()
-    switchboard.request(DOODLE.id)
     server = Server(engine, switchboard, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.ask_to_stop())
     print(server.start(), flush=True)
+    switchboard.request(DOODLE.id)
     server.wait()
     server.stop()
     return 0

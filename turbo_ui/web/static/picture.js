@@ -10,6 +10,7 @@ export class Picture {
     this.caption = root.querySelector("[data-caption]");
     this.paintedId = 0;
     this.paintedStep = 0;
+    this.shownId = 0; // the newest that has reached the display
   }
 
   /**
@@ -29,12 +30,8 @@ export class Picture {
     const unpacked = performance.now();
     this.#draw(bitmap);
     await displayed();
+    this.shownId = Math.max(this.shownId, requestId);
     return { unpack: unpacked - begun, paint: performance.now() - unpacked };
-  }
-
-  /** A new session counts its requests anew. */
-  forgetOrder() {
-    this.paintedId = this.paintedStep = 0;
   }
 
   setRunning(isRunning) {
