@@ -17,7 +17,7 @@ from typing import Any, Self
 ROOT = Path(__file__).resolve().parents[2]
 STANDIN = ("-m", "tests.browser.standin")
 APP = ("app.py",)
-START_WITHIN_S = 60
+START_WITHIN_S = 180
 
 
 def free_port() -> int:
