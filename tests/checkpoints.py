@@ -50,6 +50,7 @@ def text_encoder(vocab_size: int) -> CLIPTextModel:
 
 
 def unet(latent_channels: int) -> Any:
+    heads: Any = (2, 4)
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=latent_channels,
@@ -59,7 +60,7 @@ def unet(latent_channels: int) -> Any:
         block_out_channels=(32, 64),
         layers_per_block=1,
         cross_attention_dim=32,
-        attention_head_dim=(2, 4),
+        attention_head_dim=heads,
         norm_num_groups=8,
         use_linear_projection=True,
     )
@@ -68,14 +69,17 @@ def unet(latent_channels: int) -> Any:
 def vae(kind: VaeKind) -> Any:
     """ "kl": SD's full VAE; "tiny": TAESD's layout; "doodle": the embedded model's, factor 16."""
     if kind == "kl":
+        options: dict[str, Any] = {
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+            "block_out_channels": (8, 8, 16, 16),
+        }
         return AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            block_out_channels=(8, 8, 16, 16),
             layers_per_block=1,
             latent_channels=4,
             norm_num_groups=8,
             scaling_factor=0.18215,
+            **options,
         )
     stages = 4 if kind == "tiny" else 5
     small = AutoencoderTiny(
@@ -104,14 +108,15 @@ def make(
     is_ancestral: bool = False,
     timestep_spacing: str = "trailing",
     variant: str | None = None,
-    dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Saves a tiny SD-Turbo; the same arguments give the same weights."""
     rng_state = torch.random.get_rng_state()
     torch.manual_seed(7)
     words = tokenizer()
-    scheduler_class = EulerAncestralDiscreteScheduler if is_ancestral else EulerDiscreteScheduler
-    scheduler: Any = scheduler_class(
+    scheduler_class: Any = (
+        EulerAncestralDiscreteScheduler if is_ancestral else EulerDiscreteScheduler
+    )
+    scheduler = scheduler_class(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -121,10 +126,10 @@ def make(
     )
     autoencoder = vae(vae_kind)
     pipeline = StableDiffusionPipeline(
-        vae=autoencoder.to(dtype),
+        vae=autoencoder,
         text_encoder=text_encoder(len(words)),
         tokenizer=words,
-        unet=unet(autoencoder.config["latent_channels"]).to(dtype),
+        unet=unet(autoencoder.config["latent_channels"]),
         scheduler=scheduler,
         safety_checker=None,  # pyright: ignore[reportArgumentType]
         feature_extractor=None,  # pyright: ignore[reportArgumentType]
