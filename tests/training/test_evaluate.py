@@ -1,0 +1,54 @@
+"""Every question reaches the painter, and the usual strength is not asked for twice."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.training.gallery import small_gallery
+from training.doodle.drawings import all_drawings, render
+from training.doodle.evaluate import STRENGTHS, ask, by_strength, weakest
+from training.doodle.measures import Case
+from training.doodle.painters import STRENGTH, identity
+
+
+def questions() -> Any:
+    sketches = {d.label: render(d.strokes, 256) for d in all_drawings()}
+    owl = Case("owl", "owl", "an owl", sketches["owl"], 0)
+    text = Case("owl", "owl", "an owl", None, 0)
+    more = sketches["owl"].copy()
+    more[:8, :8] = 0
+    stroke = np.zeros((256, 256), bool)
+    stroke[:8, :8] = True
+    return SimpleNamespace(
+        text=[text],
+        sketch=[owl],
+        drawings={"blobs": [owl], "pen": [owl]},
+        noto=[owl],
+        pairs=[(owl, owl)],
+        synonyms=[text],
+        synonyms_beside_sketch=[owl],
+        calm=([(owl, more)], [stroke]),
+    )
+
+
+def test_every_question_is_asked_once_per_strength() -> None:
+    gallery, asked = small_gallery(), questions()
+    strengths: list[float] = []
+
+    def counting(prompt, sketch, strength=STRENGTH, seed=0):
+        strengths.append(strength)
+        return identity(prompt, sketch)
+
+    results = ask(counting, asked, gallery)
+    assert set(strengths) == {STRENGTH}
+    assert results["drawings"]["num"] == 2
+    assert results["calm"] == 0.0
+    assert weakest(results["outcomes"])["text"] == [f"owl ({len(gallery.names)})"]
+    assert weakest(results["outcomes"])["sketch"] == []
+    strengths.clear()
+    table = by_strength(counting, asked, gallery, results)
+    assert STRENGTH not in strengths
+    assert set(strengths) == set(STRENGTHS) - {STRENGTH}
+    assert table[str(STRENGTH)]["sketch"] == results["sketch"]
+    assert [groups["drawings"]["top1"] for groups in table.values()] == [100.0] * len(STRENGTHS)
