@@ -54,15 +54,19 @@ class Placed:
     size: float
     is_flipped: bool = False
     colour: str | None = None
+    angle: float = 0.0  # radians, clockwise on the screen
+    stretch: tuple[float, float] = (1.0, 1.0)  # of width and height, before the turn
 
     def matrix(self, source_px: int) -> np.ndarray:
         """The 2×3 affine matrix from a `source_px` square picture of the object to the canvas."""
         scale = self.size / source_px
-        x0, y0 = self.x - self.size / 2, self.y - self.size / 2
-        half = (scale - 1) / 2  # pixel centres
-        if self.is_flipped:
-            return np.float32([[-scale, 0, x0 + self.size - 1 - half], [0, scale, y0 + half]])
-        return np.float32([[scale, 0, x0 + half], [0, scale, y0 + half]])
+        across, down = scale * self.stretch[0], scale * self.stretch[1]
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        turn = np.array([[cos, -sin], [sin, cos]])
+        linear = turn @ np.diag([-across if self.is_flipped else across, down])
+        centre = np.array([self.x, self.y]) - 0.5  # pixel centres
+        offset = centre - linear @ np.full(2, (source_px - 1) / 2)
+        return np.float32(np.concatenate([linear, offset[:, None]], axis=1))
 
 
 @dataclass(frozen=True)
@@ -299,6 +303,8 @@ def sample_sketched(
                 size,
                 is_flipped=bool(rng.random() < 0.3),
                 colour=_colour(rng, concept, 0.2),
+                angle=rng.normal(0, 0.09),
+                stretch=(rng.uniform(0.82, 1.0), rng.uniform(0.82, 1.0)),
             )
             if all(_overlap(candidate, other) < 0.12 for other in objects):
                 objects.append(candidate)

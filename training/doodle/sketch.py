@@ -82,9 +82,13 @@ class Sheet:
 
 
 def warp_matrix(rng: np.random.Generator, placed: Placed) -> np.ndarray:
-    """Region map → canvas: the object's place with a little turn, shear and wrong aspect."""
-    angle, shear = rng.normal(0, 0.07), rng.normal(0, 0.05)
-    sx, sy = 1 + rng.normal(0, 0.06, 2)
+    """Region map → canvas: the object's place, a little off.
+
+    Only a little: turn and proportions that a person draws belong to the scene (`Placed`), so that
+    the picture follows them.
+    """
+    angle, shear = rng.normal(0, 0.025), rng.normal(0, 0.02)
+    sx, sy = 1 + rng.normal(0, 0.03, 2)
     turn = np.array(
         [[np.cos(angle) * sx, -np.sin(angle) + shear], [np.sin(angle), np.cos(angle) * sy]]
     )

@@ -36,9 +36,14 @@ class Heads(nn.Module):
         self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
         self.turn = nn.Linear(TEXT_WIDTH, 4)
         self.background = nn.Linear(TEXT_WIDTH, 1 + len(scenes.BACKGROUNDS))
+        # After the end of a caption: the second and third named thing; the first is the meaning.
+        self.later = nn.ModuleList(nn.Linear(TEXT_WIDTH, concept_vectors.shape[1]) for _ in "23")
+        self.closing_colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
 
-    def concept_logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        meaning = F.normalize(self.meaning(hidden), dim=-1)
+    def concept_logits(self, hidden: torch.Tensor, turn: int = 0) -> torch.Tensor:
+        """Cosine logits `(N, concepts)`; `turn` 0 reads what a token means."""
+        read = self.meaning if turn == 0 else self.later[turn - 1]
+        meaning = F.normalize(read(hidden), dim=-1)
         return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
 
 
@@ -55,9 +60,32 @@ def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     )
     loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), torch.tensor(colours))
     loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), torch.tensor(turns))
-    last = hidden[:, -1]
+    return loss + closing_loss(hidden, captions, heads)
+
+
+def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
+    """Every token after a caption's end sums it up: its things in turn, colour, background.
+
+    Most of the tokens that the denoiser attends to lie there. While they told the background alone,
+    the denoiser learned backgrounds within 4,000 samples and no object within 12,000.
+    """
+    rows = torch.arange(len(captions))
+    starts = torch.tensor([caption.num_tokens for caption in captions]).clamp(max=NUM_TOKENS - 1)
+    between = starts + (torch.rand(len(captions)) * (NUM_TOKENS - starts)).long()
     backgrounds = torch.tensor([caption.background for caption in captions])
-    return loss + 0.5 * F.cross_entropy(heads.background(last), backgrounds)
+    colours = torch.tensor([caption.colours[0] for caption in captions])
+    loss = hidden.new_zeros(())
+    for at in (starts, between):
+        summary = hidden[rows, at]
+        loss = loss + 0.25 * F.cross_entropy(heads.background(summary), backgrounds)
+        loss = loss + 0.15 * F.cross_entropy(heads.closing_colour(summary), colours)
+        for turn in range(3):
+            named = [row for row, caption in enumerate(captions) if len(caption.concepts) > turn]
+            wanted = torch.tensor([captions[row].concepts[turn] for row in named])
+            if named:
+                logits = heads.concept_logits(summary[named], turn)
+                loss = loss + 0.5 * F.cross_entropy(logits, wanted, label_smoothing=0.05)
+    return loss
 
 
 def main() -> None:
@@ -92,8 +120,10 @@ def main() -> None:
     optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2)
     first = 0
     if state := run.load("text"):
-        encoder.load_state_dict(state["model"]), heads.load_state_dict(state["heads"])
-        optimiser.load_state_dict(state["optimiser"])
+        encoder.load_state_dict(state["model"])
+        heads.load_state_dict(state["heads"])
+        if "optimiser" in state:  # dropped where the heads have changed in between
+            optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):

@@ -99,6 +99,7 @@ class NounCaption:
     ends: list[int]
     concepts: list[int]
     colours: list[int]  # 0 none, else 1 + index into COLOURS
+    num_tokens: int  # before the end token
     background: int  # 0 none, else 1 + index into scenes.BACKGROUNDS
 
 
@@ -129,6 +130,6 @@ def sample_caption(
     if background >= 0:
         phrases = scenes.BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
-    ids = [*ids[: NUM_TOKENS - 1], tokenizer.eos_token_id]
-    ids += [tokenizer.eos_token_id] * (NUM_TOKENS - len(ids))
-    return NounCaption(ids, ends, chosen, colours, background + 1)
+    num_tokens = min(len(ids), NUM_TOKENS - 1)
+    ids = ids[:num_tokens] + [tokenizer.eos_token_id] * (NUM_TOKENS - num_tokens)
+    return NounCaption(ids, ends, chosen, colours, num_tokens, background + 1)
