@@ -72,7 +72,7 @@ DOODLE = ModelSpec(
     default_size_px=256,
     min_size_px=256,
     max_size_px=256,
-    licence="Apache-2.0",
+    licence="MIT",
     memory_bytes=150_000_000,
     is_embedded=True,
 )

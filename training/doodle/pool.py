@@ -19,6 +19,7 @@ from training.doodle.data import Concept, load_concepts
 from training.doodle.model import build_autoencoder
 from training.doodle.train_autoencoder import fold, to_tensor
 from training.doodle.train_text import TOKENIZER_DIR
+from turbo_ui.backends.compute import keep_memory
 
 POOL_DIR = run.RUN_DIR / "pool"
 SHARD_PAIRS = 512
@@ -117,7 +118,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--shards", type=int, default=32)
     args = parser.parse_args()
-    run.keep_memory()
+    keep_memory()
     cv2.setNumThreads(1)
     POOL_DIR.mkdir(parents=True, exist_ok=True)
     vae = freeze_autoencoder().to(memory_format=torch.channels_last)

@@ -1,8 +1,6 @@
 """What every training stage shares: checkpoints, averages of weights, a progress bar with rates."""
 
-import contextlib
 import copy
-import ctypes
 import math
 import time
 from pathlib import Path
@@ -12,20 +10,7 @@ from tqdm import tqdm
 
 from training.doodle.data import ROOT
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 RUN_DIR = ROOT / ".cache" / "doodle-run"
-
-
-def keep_memory() -> None:
-    """Tell glibc to keep freed memory: each step frees and takes the same large tensors again.
-
-    By default they go back to the system and every step pays for its page faults (half of the CPU
-    time here).
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def device() -> torch.device:

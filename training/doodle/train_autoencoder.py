@@ -12,6 +12,7 @@ from training.doodle import run, scenes, sketch
 from training.doodle.data import load_concepts
 from training.doodle.losses import picture_loss, whiteness_loss
 from training.doodle.model import LATENT_CHANNELS, build_autoencoder
+from turbo_ui.backends.compute import keep_memory
 
 CROP_PX = 96
 WIDE_PX = 192  # every other batch: plain areas far from any edge are seen here alone
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--sheet-every", type=int, default=1000)
     args = parser.parse_args()
-    run.keep_memory()
+    keep_memory()
     torch.manual_seed(args.seed)
     device = run.device()
     vae = build_autoencoder().to(device, memory_format=torch.channels_last)

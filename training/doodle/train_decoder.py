@@ -22,6 +22,7 @@ from training.doodle.model import build_scheduler, build_unet, sigmas
 from training.doodle.pool import encode, freeze_autoencoder, sample_pairs
 from training.doodle.train_autoencoder import to_tensor
 from training.doodle.train_unet import load_text_encoder, noised, sample_timesteps
+from turbo_ui.backends.compute import keep_memory
 
 
 class Critic(nn.Module):
@@ -105,7 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=41)
     args = parser.parse_args()
-    run.keep_memory()
+    keep_memory()
     cv2.setNumThreads(1)
     torch.manual_seed(args.seed)
     vae = freeze_autoencoder().to(memory_format=torch.channels_last)

@@ -19,6 +19,7 @@ from training.doodle import run, scenes
 from training.doodle.data import COLOURS, load_concepts, read_emojibase
 from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, build_text_encoder
 from training.doodle.words import NounCaption, Teacher, sample_caption, train_tokenizer, word_list
+from turbo_ui.backends.compute import keep_memory
 
 TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 _TEMPERATURE = 0.07
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=21)
     args = parser.parse_args()
-    run.keep_memory()
+    keep_memory()
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     concepts = load_concepts()

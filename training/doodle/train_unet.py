@@ -15,6 +15,7 @@ from training.doodle import run
 from training.doodle.model import build_scheduler, build_text_encoder, build_unet, sigmas
 from training.doodle.pool import freeze_autoencoder, load_pool
 from training.doodle.train_text import TOKENIZER_DIR
+from turbo_ui.backends.compute import keep_memory
 
 FIRST_TIMESTEP = 280
 LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is asked to be painted
@@ -184,7 +185,7 @@ def average_gradients(module: torch.nn.Module) -> None:
 
 
 def work(rank: int, args: argparse.Namespace) -> None:
-    run.keep_memory()
+    keep_memory()
     if args.workers > 1:
         torch.set_num_threads(1)
         torch.distributed.init_process_group(
