@@ -56,9 +56,10 @@ def test_it_loads_in_the_text_to_image_pipeline_as_it_is() -> None:
 
     pipeline = StableDiffusionPipeline.from_pretrained(FOLDER)
     pipeline.set_progress_bar_config(disable=True)
-    picture = pipeline(
+    answer: Any = pipeline(
         "an apple", num_inference_steps=1, guidance_scale=0.0, height=SIZE, width=SIZE
-    ).images[0]
+    )
+    picture = answer.images[0]
     assert picture.size == (SIZE, SIZE)
     assert np.asarray(picture).std() > 5
 

@@ -173,7 +173,8 @@ def cut_regions(image: np.ndarray, num_regions: int) -> Regions:
     points = lab[opaque].astype(np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     cv2.setRNGSeed(7)
-    _, assigned, _ = cv2.kmeans(points, num_regions, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    unassigned = np.zeros((len(points), 1), np.int32)
+    _, assigned, _ = cv2.kmeans(points, num_regions, unassigned, criteria, 1, cv2.KMEANS_PP_CENTERS)
     labels = np.full((LABEL_PX, LABEL_PX), -1, np.int8)
     labels[opaque] = assigned[:, 0]
     return Regions(labels, num_regions)
@@ -201,7 +202,8 @@ def read_picture(hexcode: str, root: Path) -> np.ndarray | None:
         path = root / "fluent-emoji-3d" / "assets" / f"{name}.webp"
         if path.exists():
             picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
+            if picture is not None:
+                return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
     return None
 
 

@@ -100,7 +100,7 @@ def far_change(before: np.ndarray, after: np.ndarray, stroke: np.ndarray) -> flo
     Returns:
         0-255; None if no pixel is that far.
     """
-    distance = cv2.distanceTransform(np.uint8(~stroke), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform((~stroke).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     far = distance > FAR_PX
     if not far.any():
         return None

@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -20,7 +21,7 @@ NUM_TOKENS = 24
 TEXT_WIDTH = 192
 
 
-def build_autoencoder() -> AutoencoderTiny:
+def build_autoencoder() -> Any:
     """256×256 pictures to 16×16×16 latents and back.
 
     No blocks at full size: on a CPU they cost most and add least. The encoder only sees each
@@ -37,8 +38,8 @@ def build_autoencoder() -> AutoencoderTiny:
     )
     for module in vae.modules():
         if isinstance(module, AutoencoderTinyBlock):  # residual branches start at nothing …
-            torch.nn.init.zeros_(module.conv[-1].weight)
-            torch.nn.init.zeros_(module.conv[-1].bias)
+            for parameter in module.conv[-1].parameters():
+                torch.nn.init.zeros_(parameter)
         elif isinstance(module, torch.nn.Conv2d) and module.bias is None:
             with (
                 torch.no_grad()
@@ -47,21 +48,22 @@ def build_autoencoder() -> AutoencoderTiny:
     return vae
 
 
-def build_unet() -> UNet2DConditionModel:
+def build_unet() -> Any:
     """Denoiser on 16×16 latents; text enters at 8×8 and 4×4, where it costs little."""
-    return UNet2DConditionModel(
-        sample_size=LATENT_PX,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
-        block_out_channels=(128, 224, 256),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=(2, 4, 4),  # numbers of heads, as SD 2.x configures it
-        use_linear_projection=True,
-        norm_num_groups=16,
-    )
+    config: dict[str, Any] = {
+        "sample_size": LATENT_PX,
+        "in_channels": LATENT_CHANNELS,
+        "out_channels": LATENT_CHANNELS,
+        "block_out_channels": (128, 224, 256),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "cross_attention_dim": TEXT_WIDTH,
+        "attention_head_dim": (2, 4, 4),  # numbers of heads, as SD 2.x configures it
+        "use_linear_projection": True,
+        "norm_num_groups": 16,
+    }
+    return UNet2DConditionModel(**config)
 
 
 def build_scheduler() -> EulerDiscreteScheduler:
@@ -83,7 +85,7 @@ def build_scheduler() -> EulerDiscreteScheduler:
     )
 
 
-def build_text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:
+def build_text_encoder(vocab_size: int, bos: int, eos: int) -> Any:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=vocab_size,
@@ -109,9 +111,9 @@ def sigmas(scheduler: EulerDiscreteScheduler) -> torch.Tensor:
 
 def export(
     folder: Path,
-    vae: AutoencoderTiny,
-    unet: UNet2DConditionModel,
-    text_encoder: CLIPTextModel,
+    vae: Any,
+    unet: Any,
+    text_encoder: Any,
     tokenizer: CLIPTokenizer,
 ) -> None:
     """Write an ordinary diffusers folder: UNet and VAE in fp16, the text encoder in fp32.
@@ -120,16 +122,17 @@ def export(
     the
     diffusers models come up in fp32, and the two would not mix.
     """
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=text_encoder.float(),
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=build_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    parts: dict[str, Any] = {
+        "vae": vae,
+        "text_encoder": text_encoder.float(),
+        "tokenizer": tokenizer,
+        "unet": unet,
+        "scheduler": build_scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+    pipeline = StableDiffusionPipeline(**parts)
     folder.mkdir(parents=True, exist_ok=True)
     pipeline.save_pretrained(folder)
     copy.deepcopy(unet).half().save_pretrained(folder / "unet")

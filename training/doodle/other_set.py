@@ -72,7 +72,10 @@ def redrawn(concepts: list[Concept], root: Path = DATA_DIR) -> list[Concept]:
         path = next((p for p in (folder / f"{name}.png" for name in names) if p.exists()), None)
         if path is None:
             continue
-        small = cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if picture is None:
+            raise SystemExit(f"{path} is not a picture; remove it and run `make doodle-data` again")
+        small = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
         large = cv2.resize(small, (OBJECT_PX, OBJECT_PX), interpolation=cv2.INTER_CUBIC)
         found.append(replace(concept, image=large, _recoloured={}))
     return found

@@ -6,11 +6,11 @@ Shards of a fixed number of pairs lie in the run folder; shard `k` depends on it
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 from tqdm import tqdm
 from transformers import CLIPTokenizer
 
@@ -28,7 +28,7 @@ _SKETCHES_A_SCENE = 2
 _FROZEN = "autoencoder-frozen"
 
 
-def freeze_autoencoder() -> AutoencoderTiny:
+def freeze_autoencoder() -> Any:
     """The averaged autoencoder, latents whitened; frozen at its first use for every later shard."""
     vae = build_autoencoder()
     if state := run.load(_FROZEN):
@@ -78,12 +78,12 @@ def sample_pairs(
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, pictures: list[np.ndarray]) -> torch.Tensor:
+def encode(vae: Any, pictures: list[np.ndarray]) -> torch.Tensor:
     batch = to_tensor(pictures).to(memory_format=torch.channels_last)
     return torch.cat([vae.encode(part).latents for part in batch.split(16)]).half().contiguous()
 
 
-def build_shard(index: int, vae: AutoencoderTiny, concepts: list, tokenizer: CLIPTokenizer) -> Path:
+def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) -> Path:
     path = POOL_DIR / f"{index:05d}.pt"
     if path.exists():
         return path

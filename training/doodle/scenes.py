@@ -66,7 +66,7 @@ class Placed:
         linear = turn @ np.diag([-across if self.is_flipped else across, down])
         centre = np.array([self.x, self.y]) - 0.5  # pixel centres
         offset = centre - linear @ np.full(2, (source_px - 1) / 2)
-        return np.float32(np.concatenate([linear, offset[:, None]], axis=1))
+        return np.asarray(np.concatenate([linear, offset[:, None]], axis=1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,16 @@ class Scene:
 def _vertical(top: Sequence[int], bottom: Sequence[int], height: int) -> np.ndarray:
     ramp = np.linspace(0, 1, max(height, 1), dtype=np.float32)[:, None, None]
     return np.broadcast_to(
-        np.float32(top) * (1 - ramp) + np.float32(bottom) * ramp, (max(height, 1), SIZE_PX, 3)
+        np.asarray(top, np.float32) * (1 - ramp) + np.asarray(bottom, np.float32) * ramp,
+        (max(height, 1), SIZE_PX, 3),
     )
 
 
-def _split(horizon: float, sky: tuple, ground: tuple, curve: float = 0.0) -> np.ndarray:
+Band = tuple[Sequence[int], Sequence[int]]
+"""Colours at the top and the bottom of a gradient, RGB 0–255."""
+
+
+def _split(horizon: float, sky: Band, ground: Band, curve: float = 0.0) -> np.ndarray:
     """Sky over ground, each a (top, bottom) gradient; `curve` (px) bends the horizon."""
     line = int(horizon * SIZE_PX)
     picture = _vertical(*sky, SIZE_PX).copy()
@@ -160,7 +165,7 @@ BACKGROUNDS: tuple[Background, ...] = (
 def paint_background(background: Background) -> np.ndarray:
     """`(256, 256, 3) float32` RGB 0–255."""
     if background.kind.startswith("plain:"):
-        colour = np.float32(PLAIN[background.kind.removeprefix("plain:")])
+        colour = np.asarray(PLAIN[background.kind.removeprefix("plain:")], np.float32)
         return np.broadcast_to(colour, (SIZE_PX, SIZE_PX, 3)).copy()
     return PAINTERS[background.kind](background.horizon).astype(np.float32).copy()
 

@@ -13,7 +13,7 @@ import numpy as np
 from training.doodle.data import LABEL_PX, Regions
 from training.doodle.scenes import SIZE_PX, Placed, Scene, paint_background
 
-CRAYONS = np.float32(
+CRAYONS = np.asarray(
     [
         (0, 0, 0), (90, 90, 90), (170, 170, 170), (255, 255, 255), (224, 49, 49), (250, 128, 114),
         (247, 103, 7), (250, 176, 5), (255, 224, 102), (47, 158, 68), (130, 201, 30), (12, 133,
@@ -21,8 +21,7 @@ CRAYONS = np.float32(
         (34, 139, 230), (116, 192, 252), (25, 60, 160), (112, 72, 232), (190, 75, 219), (247, 131,
         172),
         (121, 80, 42), (166, 110, 60), (222, 184, 135), (255, 219, 172),
-    ]
-)  # fmt: skip
+    ], np.float32)  # fmt: skip
 PENS = (
     (0, 0, 0),
     (0, 0, 0),
@@ -72,7 +71,8 @@ class Sheet:
         shaken = rgb + self.rng.normal(0, 14, 3)
         if self.rng.random() < 0.55:
             shaken = CRAYONS[np.square((CRAYONS - shaken) * (0.8, 1.0, 0.6)).sum(axis=1).argmin()]
-        return tuple(int(c) for c in np.clip(shaken, 0, 255))
+        red, green, blue = (int(c) for c in np.clip(shaken, 0, 255))
+        return red, green, blue
 
     def pen(self) -> tuple[int, int, int]:
         return PENS[self.rng.integers(len(PENS))]
@@ -97,7 +97,7 @@ def warp_matrix(rng: np.random.Generator, placed: Placed) -> np.ndarray:
     moved = centre + rng.normal(0, 0.015, 2) * placed.size
     linear = turn @ base[:, :2]
     offset = moved - linear @ np.array([LABEL_PX / 2, LABEL_PX / 2])
-    return np.float32(np.concatenate([linear, offset[:, None]], axis=1))
+    return np.asarray(np.concatenate([linear, offset[:, None]], axis=1), np.float32)
 
 
 def displacement(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +142,13 @@ def _trace(sheet: Sheet, mask: np.ndarray, colour: tuple, thickness: int) -> Non
         if not is_closed:
             points = points[: int(len(points) * sheet.rng.uniform(0.7, 0.97))]
         cv2.polylines(
-            sheet.canvas, [np.int32(points * 8)], is_closed, colour, thickness, cv2.LINE_AA, 3
+            sheet.canvas,
+            [np.asarray(points * 8, np.int32)],
+            is_closed,
+            colour,
+            thickness,
+            cv2.LINE_AA,
+            3,
         )
 
 
@@ -189,7 +195,7 @@ def draw_primitives(sheet: Sheet) -> None:
                         cv2.LINE_AA,
                     )
             elif shape < 0.65:
-                corners = np.int32(cv2.boxPoints(cv2.minAreaRect(contour)))
+                corners = np.asarray(cv2.boxPoints(cv2.minAreaRect(contour)), np.int32)
                 cv2.fillPoly(sheet.canvas, [corners], colour, cv2.LINE_AA)
             else:
                 epsilon = sheet.rng.uniform(0.01, 0.04) * cv2.arcLength(contour, True)
@@ -231,7 +237,9 @@ def draw_scribble(sheet: Sheet) -> None:
             ends = [columns[0], columns[-1]] if i % 2 == 0 else [columns[-1], columns[0]]
             points += [(x + sheet.rng.normal(0, 2), row + sheet.rng.normal(0, 1)) for x in ends]
         if len(points) > 1:
-            cv2.polylines(sheet.canvas, [np.int32(points)], False, colour, brush, cv2.LINE_AA)
+            cv2.polylines(
+                sheet.canvas, [np.asarray(points, np.int32)], False, colour, brush, cv2.LINE_AA
+            )
 
 
 HANDS: tuple[tuple[Hand, float], ...] = (

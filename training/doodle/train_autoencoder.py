@@ -2,11 +2,11 @@
 
 import argparse
 import copy
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
 
 from training.doodle import run, scenes, sketch
 from training.doodle.data import load_concepts
@@ -56,7 +56,7 @@ def to_tensor(pictures: list[np.ndarray]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def fold(vae: AutoencoderTiny, pictures: list[np.ndarray]) -> AutoencoderTiny:
+def fold(vae: Any, pictures: list[np.ndarray]) -> Any:
     """A copy whose encoder gives latents of zero mean and unit deviation per channel."""
     folded = copy.deepcopy(vae).cpu().float()
     latents = torch.cat([folded.encode(part).latents for part in to_tensor(pictures).split(8)])
@@ -67,7 +67,7 @@ def fold(vae: AutoencoderTiny, pictures: list[np.ndarray]) -> AutoencoderTiny:
     return folded
 
 
-def sample_sheet(vae: torch.nn.Module, pictures: list[np.ndarray], name: str) -> None:
+def sample_sheet(vae: Any, pictures: list[np.ndarray], name: str) -> None:
     batch = to_tensor(pictures)
     with torch.no_grad():
         decoded = vae.decode(vae.encode(batch).latents).sample

@@ -119,15 +119,13 @@ def main() -> None:
     batches = Batches(args.seed, vae, unet)
     decoder = vae.decoder.requires_grad_(True)
     critic = Critic()
+    average = run.Average(decoder, 0.998)
     first = 0
     if state := run.load("decoder"):
         decoder.load_state_dict(state["model"])
         critic.load_state_dict(state["critic"])
-        first = state["step"]
-    average = run.Average(decoder, 0.998)
-    if first:
         average.module.load_state_dict(state["average"])
-        average.num_updates = first
+        average.num_updates = first = state["step"]
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=args.lr, betas=(0.9, 0.98))
     critic_optimiser = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.9))
     progress = run.Progress("decoder", first, args.steps)

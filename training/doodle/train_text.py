@@ -49,18 +49,17 @@ class Heads(nn.Module):
 
 
 def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
-    rows, ends, concepts, colours, turns = [], [], [], [], []
+    places: list[tuple[int, int, int, int, int]] = []
     for row, caption in enumerate(captions):
         for turn, end in enumerate(caption.ends):
             if end < NUM_TOKENS - 1:
-                rows.append(row), ends.append(end), turns.append(turn)
-                concepts.append(caption.concepts[turn]), colours.append(caption.colours[turn])
+                place = (row, end, turn, caption.concepts[turn], caption.colours[turn])
+                places.append(place)
+    rows, ends, turns, concepts, colours = torch.tensor(places).T
     nouns = hidden[rows, ends]
-    loss = F.cross_entropy(
-        heads.concept_logits(nouns), torch.tensor(concepts), label_smoothing=0.05
-    )
-    loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), torch.tensor(colours))
-    loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), torch.tensor(turns))
+    loss = F.cross_entropy(heads.concept_logits(nouns), concepts, label_smoothing=0.05)
+    loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), colours)
+    loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), turns)
     return loss + closing_loss(hidden, captions, heads)
 
 

@@ -3,13 +3,13 @@
 import argparse
 import copy
 import os
+from typing import Any
 
 import cv2
 import torch
 import torch.distributed
 import torch.multiprocessing
-from diffusers import UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from training.doodle import run
 from training.doodle.model import build_scheduler, build_text_encoder, build_unet, sigmas
@@ -22,7 +22,7 @@ LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is as
 FREE_TIMESTEP = 950  # from here on any board may lie under text-to-image
 
 
-def load_text_encoder() -> tuple[CLIPTokenizer, CLIPTextModel]:
+def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     state = run.load("text")
@@ -76,9 +76,7 @@ def latent_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def sample_sheet(
-    unet: UNet2DConditionModel, encoder: CLIPTextModel, pool: dict, name: str, seed: int = 5
-) -> None:
+def sample_sheet(unet: Any, encoder: Any, pool: dict, name: str, seed: int = 5) -> None:
     """Rows of sketch, picture at strengths 0.4, 0.6, 0.8, wanted picture; then text-to-image."""
     vae = freeze_autoencoder()
     level = sigmas(build_scheduler())

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,8 +88,18 @@ def train_tokenizer(concepts: list[Concept], seed: int = 3) -> CLIPTokenizer:
     vocab: dict[str, int] = dict(trained["vocab"])
     for byte in sorted(alphabet):
         vocab.setdefault(f"{byte}</w>", len(vocab))
-    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in trained["merges"]]
+    merges: Any = [
+        tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in trained["merges"]
+    ]
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=NUM_TOKENS)
+
+
+def special_tokens(tokenizer: CLIPTokenizer) -> tuple[int, int]:
+    """Ids of the tokens that begin and end a text."""
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    assert isinstance(bos, int)
+    assert isinstance(eos, int)
+    return bos, eos
 
 
 @dataclass
@@ -110,11 +121,12 @@ def sample_caption(
     num = int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
     chosen = [int(i) for i in rng.choice(len(concepts), num, replace=False)]
     background = int(rng.integers(len(scenes.BACKGROUNDS))) if rng.random() < 0.45 else -1
-    ids, ends, colours = [tokenizer.bos_token_id], [], []
+    bos, eos = special_tokens(tokenizer)
+    ids, ends, colours = [bos], [], []
     bare = rng.random() < 0.4
 
     def put(text: str) -> None:
-        ids.extend(tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids.extend(tokenizer.encode(text, add_special_tokens=False))
 
     for position, index in enumerate(chosen):
         concept = concepts[index]
@@ -131,5 +143,5 @@ def sample_caption(
         phrases = scenes.BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
     num_tokens = min(len(ids), NUM_TOKENS - 1)
-    ids = ids[:num_tokens] + [tokenizer.eos_token_id] * (NUM_TOKENS - num_tokens)
+    ids = ids[:num_tokens] + [eos] * (NUM_TOKENS - num_tokens)
     return NounCaption(ids, ends, chosen, colours, num_tokens, background + 1)
