@@ -22,7 +22,7 @@ KEYS = (
 )
 
 MODULES = tuple(sorted(path.stem for path in STATIC.glob("[!.]*.js") if "." not in path.stem))
-STYLES = ("turbo", "stage", "panels")
+STYLES = ("turbo", "stage", "picture", "latency", "panels", "small")
 
 HEAD = "\n".join(
     [
@@ -62,35 +62,51 @@ def build(
             with gr.Column(elem_id="right", min_width=0):
                 PagePart("picture")
                 PagePart("latency")
-            with gr.Column(elem_id="controls", min_width=0):
-                model = gr.Dropdown(
-                    [(spec.title, spec.id) for spec in models],
-                    value=start_model,
-                    label="Model",
-                    elem_id="model",
-                    filterable=False,
-                )
-                gr.HTML("<p data-model-state></p>", elem_id="model-state")
-                strength = gr.Slider(
-                    0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", buttons=[]
-                )
-                with gr.Row(elem_id="seed-row"):
-                    seed = gr.Number(
-                        7, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed"
+            with gr.Column(elem_id="side", min_width=0):
+                with gr.Column(elem_id="controls", min_width=0):
+                    model = gr.Dropdown(
+                        [(spec.title, spec.id) for spec in models],
+                        value=start_model,
+                        label="Model",
+                        elem_id="model",
+                        filterable=False,
                     )
-                    lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock")
-                    dice = gr.Button("Roll", elem_id="seed-dice", size="sm")
-                with gr.Row(elem_id="size-row"):
-                    steps = gr.Dropdown(
-                        STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False
+                    gr.HTML("<p data-model-state></p>", elem_id="model-state")
+                    strength = gr.Slider(
+                        0.05,
+                        1,
+                        value=0.6,
+                        step=0.01,
+                        label="Strength",
+                        elem_id="strength",
+                        buttons=[],
                     )
-                    size = gr.Dropdown(
-                        _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False
-                    )
-                live = gr.Checkbox(True, label="Live", elem_id="live")
-                draw = gr.Button("Draw", elem_id="draw", variant="primary")
-                gr.HTML(KEYS, elem_id="keys")
-        PagePart("examples")
+                    with gr.Row(elem_id="seed-row"):
+                        seed = gr.Number(
+                            7,
+                            label="Seed",
+                            precision=0,
+                            minimum=0,
+                            maximum=MAX_SEED,
+                            elem_id="seed",
+                        )
+                        lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock")
+                        dice = gr.Button("Roll", elem_id="seed-dice", size="sm")
+                    with gr.Row(elem_id="size-row"):
+                        steps = gr.Dropdown(
+                            STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False
+                        )
+                        size = gr.Dropdown(
+                            _sizes(models),
+                            value=AUTO,
+                            label="Size",
+                            elem_id="size",
+                            filterable=False,
+                        )
+                    live = gr.Checkbox(True, label="Live", elem_id="live")
+                    draw = gr.Button("Draw", elem_id="draw", variant="primary")
+                    gr.HTML(KEYS, elem_id="keys")
+                PagePart("examples")
 
         values = [prompt, model, strength, seed, lock, steps, size, live]
         for name, component in zip(NAMES, values, strict=True):

@@ -16,6 +16,7 @@ export class LatencyStrip {
     this.scale = MIN_SCALE_MS;
     this.#addBars();
     this.drawnFrames = -1;
+    addEventListener("resize", () => (this.drawnFrames = -1));
     setInterval(() => this.#show(), REDRAW_MS);
   }
 
@@ -41,14 +42,16 @@ export class LatencyStrip {
     const { superseded, numSessions } = this.counters();
     this.#put("fps", meter.fps(now).toFixed(meter.fps(now) < 10 ? 1 : 0));
     this.#put("superseded", String(superseded));
-    this.#put("people", numSessions > 1 ? `${numSessions} people share this device` : "device all yours");
+    this.#put("people", numSessions > 1 ? `${numSessions} share this device` : "device all yours");
     if (meter.frames === this.drawnFrames) return;
     this.drawnFrames = meter.frames;
     const { last } = meter;
     if (!last) return;
     this.#put("last", ms(last.total));
-    this.#put("p50", ms(meter.percentile(0.5)));
-    this.#put("p95", ms(meter.percentile(0.95)));
+    this.#put("unit", "ms stroke to pixel");
+    this.#put("p50", `${ms(meter.percentile(0.5))} ms`);
+    this.#put("p95", `${ms(meter.percentile(0.95))} ms`);
+    for (const [where, sum] of Object.entries(sums(last.stages))) this.#put(where, ms(sum));
     this.#showWaterfall(last);
     this.#showSpark();
   }
@@ -84,11 +87,17 @@ export class LatencyStrip {
   }
 }
 
+/** What browser, network, server and model took of one frame. */
+function sums(stages) {
+  const of = { client: 0, network: 0, server: 0, model: 0 };
+  for (const [name, where] of STAGES) of[where] += stages[name] ?? 0;
+  return of;
+}
+
 function label(name) {
-  return name.replace("_", " ");
+  return name.replaceAll("_", " ");
 }
 
 function ms(value) {
-  if (value === null) return "–";
   return value < 10 ? value.toFixed(1) : Math.round(value).toString();
 }

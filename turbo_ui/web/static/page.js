@@ -9,7 +9,7 @@ import { Picture } from "./picture.js";
 import { Session } from "./session.js";
 import { Shelf, read, write } from "./shelf.js";
 import { Encoder, Flattener } from "./sketch.js";
-import { Status } from "./status.js";
+import { ON_ITS_WAY, Status } from "./status.js";
 import { Toolbar } from "./toolbar.js";
 
 const SAVE_AFTER_MS = 200;
@@ -164,6 +164,7 @@ class Page {
     this.status.lane(...texts[way]);
     if (way === "event") this.status.say("No WebSocket can be had here: frames take a slower way.", "info");
     if (way === "websocket") this.status.clear();
+    if (way === "none") this.picture.setWaiting("Waiting for the server");
   }
 
   #showModels(models, active) {
@@ -171,11 +172,15 @@ class Page {
     this.shownModel = active;
     const chosen = models.find(({ id }) => id === this.controls.values.model);
     if (!chosen || chosen.state === "failed") this.controls.unchooseModel();
-    // the box shows what draws, unless the user's own choice is still on its way
-    if (active && !this.controls.values.is_model_chosen) this.controls.show({ model: active });
-    this.status.models(models, active, this.controls.values.model);
+    // the box shows what draws or will draw first, unless the user's own choice is still on its way
+    const { values } = this.controls;
+    const shown = active ?? models.find(({ state }) => ON_ITS_WAY.includes(state))?.id;
+    if (shown && shown !== values.model && !values.is_model_chosen) this.controls.show({ model: shown });
+    const { text, share } = this.status.models(models, active, values.model);
     const failed = active ? null : models.find(({ state }) => state === "failed");
     if (failed) this.status.say(failed.text, "error", true);
+    if (active) this.picture.setWaiting("The first picture is on its way");
+    else this.picture.setWaiting(failed && !shown ? failed.text : text, share, failed && !shown);
     if (isNew && this.session) this.session.loop.touch();
   }
 

@@ -8,6 +8,8 @@ export class Picture {
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.light = root.querySelector("[data-light]");
     this.caption = root.querySelector("[data-caption]");
+    this.wait = root.querySelector(".picture-wait");
+    this.download = root.querySelector("[data-download]");
     this.paintedId = 0;
     this.paintedStep = 0;
     this.shownId = 0; // the newest that has reached the display
@@ -43,6 +45,15 @@ export class Picture {
     if (this.caption.textContent !== text) this.caption.textContent = text;
   }
 
+  /** What the empty sheet says until the first picture; `share` of it is done, where that is known. */
+  setWaiting(text, share = null, isFailed = false) {
+    const line = this.wait.querySelector("[data-wait]");
+    if (line.textContent !== text) line.textContent = text;
+    this.wait.classList.toggle("is-still", isFailed);
+    this.wait.classList.toggle("has-share", share !== null);
+    this.wait.style.setProperty("--share", String(share ?? 0));
+  }
+
   #isStale(requestId, step) {
     return requestId < this.paintedId || (requestId === this.paintedId && step < this.paintedStep);
   }
@@ -56,6 +67,7 @@ export class Picture {
     this.context.drawImage(bitmap, 0, 0);
     bitmap.close();
     this.root.classList.add("has-picture");
+    this.download.disabled = false;
   }
 }
 

@@ -2,6 +2,9 @@
 
 const NOTICE_MS = 8000;
 
+/** The states of a model that will be ready by itself. */
+export const ON_ITS_WAY = ["downloading", "loading", "warming"];
+
 /** The header's pills and the notice line. */
 export class Status {
   constructor(root) {
@@ -19,16 +22,20 @@ export class Status {
     this.lanePill.title = help;
   }
 
-  /** Shows the running model and, beside it, one that is on its way or could not be had. */
+  /**
+   * Shows the running model and, beside it, one that is on its way or could not be had.
+   *
+   * Returns { text, share }: what is being waited for and how much of it is done, null where unknown.
+   */
   models(models, activeId, chosenId) {
     const active = models.find(({ id }) => id === activeId);
     const chosen = models.find(({ id }) => id === chosenId) ?? active;
-    const isOnItsWay = ["downloading", "loading", "warming"].includes(chosen?.state);
+    const isOnItsWay = ON_ITS_WAY.includes(chosen?.state);
     const state = active ? (isOnItsWay ? "busy" : "ready") : isOnItsWay ? "busy" : "waiting";
     this.modelPill.dataset.state = state;
     const word = { downloading: "downloading", loading: "loading", warming: "warming up" }[chosen?.state];
-    const running = active ? active.title : "No model yet";
-    put(this.modelPill.querySelector("[data-text]"), word ? `${running} · ${chosen.title} is ${word}` : running);
+    const words = [active?.title, word && `${chosen.title} is ${word}`].filter(Boolean);
+    put(this.modelPill.querySelector("[data-text]"), words.join(" · ") || "No model yet");
     const text = isOnItsWay || !active ? chosen?.text : `Runs on ${active.device}`;
     this.modelPill.title = text ?? "";
     const line = document.querySelector("[data-model-state]");
@@ -36,6 +43,7 @@ export class Status {
     const share = isOnItsWay ? (chosen.progress ?? null) : null;
     this.progress.hidden = share === null;
     this.progress.style.setProperty("--share", String(share ?? 0));
+    return { text: chosen?.text || "Waiting for a model", share };
   }
 
   /** Shows a sentence; `isLasting` keeps it until something else is said. */
