@@ -9,7 +9,6 @@ is compared by its digest.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from turbo_ui import checks
 from turbo_ui.errors import InvalidRequest
 
 Pixels = npt.NDArray[np.uint8]
@@ -125,24 +125,24 @@ class FrameRequest:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen; this is its constructor
-        set_field(self, "model", _name("model", self.model))
+        checks.text("model", self.model, MAX_NAME_CHARS, 1)
         if self.revision is not None:
-            set_field(self, "revision", _name("revision", self.revision))
-        set_field(self, "prompt", _prompt(self.prompt))
+            checks.text("revision", self.revision, MAX_NAME_CHARS, 1)
+        checks.text("prompt", self.prompt, MAX_PROMPT_CHARS)
         set_field(self, "image", _sketch(self.image))
-        set_field(self, "strength", _strength(self.strength))
-        set_field(self, "seed", _integer("seed", self.seed, 0, MAX_SEED))
+        strength = checks.number("strength", self.strength, 0, 1, is_low_allowed=False)
+        set_field(self, "strength", strength)
+        set_field(self, "seed", checks.integer("seed", self.seed, 0, MAX_SEED))
         if self.num_inference_steps is not None:
-            steps = _integer(
-                "num_inference_steps", self.num_inference_steps, 1, MAX_INFERENCE_STEPS
-            )
-            set_field(self, "num_inference_steps", steps)
-        guidance = _number("guidance_scale", self.guidance_scale, 0.0, MAX_GUIDANCE_SCALE)
+            name, steps = "num_inference_steps", self.num_inference_steps
+            set_field(self, name, checks.integer(name, steps, 1, MAX_INFERENCE_STEPS))
+        guidance = checks.number("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE_SCALE)
         set_field(self, "guidance_scale", guidance)
-        set_field(self, "width", _size("width", self.width))
-        set_field(self, "height", _size("height", self.height))
-        _one_of("vae", self.vae, (None, "full", "tiny"))
-        _one_of("dtype", self.dtype, (None, "fp32", "fp16", "bf16"))
+        for name in ("width", "height"):
+            side = checks.integer(name, getattr(self, name), MIN_SIZE_PX, MAX_SIZE_PX, SIZE_STEP_PX)
+            set_field(self, name, side)
+        checks.one_of("vae", self.vae, (None, "full", "tiny"))
+        checks.one_of("dtype", self.dtype, (None, "fp32", "fp16", "bf16"))
 
     @property
     def sketch(self) -> Sketch | None:
@@ -298,66 +298,3 @@ def _sketch(value: Any) -> Sketch | None:
         return value
     _check_pixels(value)
     return Sketch(value)
-
-
-def _name(field_name: str, value: object) -> str:
-    allowed = f"a text of 1 to {MAX_NAME_CHARS} characters"
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_CHARS:
-        raise InvalidRequest(field_name, value, allowed)
-    return value
-
-
-def _prompt(value: object) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequest("prompt", value, "a text")
-    if len(value) > MAX_PROMPT_CHARS:
-        raise InvalidRequest(
-            "prompt", f"a text of {len(value)} characters", f"at most {MAX_PROMPT_CHARS} characters"
-        )
-    return value
-
-
-def _integer(field_name: str, value: Any, low: int, high: int) -> int:
-    allowed = f"a whole number from {low} to {high}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidRequest(field_name, value, allowed)
-    number = int(cast("int", value))
-    if not low <= number <= high:
-        raise InvalidRequest(field_name, number, allowed)
-    return number
-
-
-def _number(field_name: str, value: Any, low: float, high: float) -> float:
-    allowed = f"a number from {low:g} to {high:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InvalidRequest(field_name, value, allowed)
-    number = float(cast("float", value))
-    if not math.isfinite(number) or not low <= number <= high:
-        raise InvalidRequest(field_name, number, allowed)
-    return number
-
-
-def _strength(value: object) -> float:
-    try:
-        number = _number("strength", value, 0.0, 1.0)
-    except InvalidRequest:
-        number = 0.0
-    if number == 0.0:
-        raise InvalidRequest("strength", value, "a number above 0 and at most 1")
-    return number
-
-
-def _size(field_name: str, value: object) -> int:
-    allowed = f"a multiple of {SIZE_STEP_PX} from {MIN_SIZE_PX} to {MAX_SIZE_PX}"
-    try:
-        pixels = _integer(field_name, value, MIN_SIZE_PX, MAX_SIZE_PX)
-    except InvalidRequest:
-        raise InvalidRequest(field_name, value, allowed) from None
-    if pixels % SIZE_STEP_PX:
-        raise InvalidRequest(field_name, value, allowed)
-    return pixels
-
-
-def _one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise InvalidRequest(field_name, value, ", ".join(str(item) for item in allowed))

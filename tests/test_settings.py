@@ -1,0 +1,126 @@
+"""Settings: flags before environment before defaults; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from turbo_ui import settings
+from turbo_ui.errors import InvalidSetting
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("TURBO_UI_", "GRADIO_SERVER_")) or name == "SPACE_ID":
+            monkeypatch.delenv(name)
+
+
+def test_defaults() -> None:
+    read = settings.read([])
+    assert (read.host, read.port, read.model) == ("127.0.0.1", 7860, None)
+    assert (read.debounce_ms, read.settle_ms) == (60, 500)
+    assert read.max_message_bytes == 4 * 1024 * 1024
+    assert read.max_image_px == 4096
+    assert read.max_prompt_chars == 2000
+
+
+def test_flags_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBO_UI_SETTLE_MS", "300")
+    assert settings.read([]).settle_ms == 300
+    assert settings.read(["--settle-ms", "200"]).settle_ms == 200
+
+
+def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"auth": "me:secret", "device": "cpu", "dtype": "bf16", "vae": "tiny"}
+    for row in settings.table():
+        value = given.get(row.name, row.default if row.default != "–" else "text")
+        assert getattr(settings.read([row.flag, value]), row.name) is not None
+        monkeypatch.setenv(row.env, value)
+        assert str(getattr(settings.read([]), row.name)) == value
+        monkeypatch.delenv(row.env)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "name"),
+    [
+        ("--port", "x", "port"),
+        ("--port", "70000", "port"),
+        ("--device", "tpu", "device"),
+        ("--dtype", "fp8", "dtype"),
+        ("--vae", "none", "vae"),
+        ("--jpeg-quality", "100", "jpeg_quality"),
+        ("--max-image-px", "100000", "max_image_px"),
+        ("--settle-ms", "-1", "settle_ms"),
+        ("--max-stop-s", "0", "max_stop_s"),
+    ],
+)
+def test_a_wrong_value_is_named(flag: str, value: str, name: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        settings.read([flag, value])
+    assert caught.value.field == name
+    assert value in str(caught.value)
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBO_UI_SETLE_MS", "300")
+    with pytest.raises(InvalidSetting, match="TURBO_UI_SETLE_MS"):
+        settings.read([])
+
+
+def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings.read(["--colour", "red"])
+    assert "--colour" in capsys.readouterr().err
+
+
+def test_a_password_is_never_shown() -> None:
+    read = settings.read(["--auth", "me:secret:with colons"])
+    assert read.login == ("me", "secret:with colons")
+    assert "secret" not in repr(read)
+    with pytest.raises(InvalidSetting) as caught:
+        settings.read(["--auth", "secret"])
+    assert "secret" not in str(caught.value)
+
+
+def test_what_a_host_of_gradio_apps_sets_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7000")
+    assert (settings.read([]).host, settings.read([]).port) == ("0.0.0.0", 7000)
+    monkeypatch.setenv("TURBO_UI_PORT", "7001")
+    assert settings.read([]).port == 7001
+    assert settings.read(["--port", "7002"]).port == 7002
+
+
+def test_a_space_listens_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "someone/turbo-ui")
+    assert settings.read([]).host == "0.0.0.0"
+    assert settings.read(["--host", "127.0.0.1"]).host == "127.0.0.1"
+
+
+def test_origins_are_a_list_by_commas() -> None:
+    read = settings.read(["--allowed-origins", "https://a.example/, https://b.example"])
+    assert read.origins == ("https://a.example", "https://b.example")
+    assert settings.read([]).origins == ()
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.read([]).port = 1
+
+
+def test_the_document_shows_the_table() -> None:
+    assert settings.markdown_table() in DOCUMENT.read_text(encoding="utf-8")
+    for row in settings.table():
+        assert row.help.endswith("."), row.name
+        assert row.unit, row.name
+
+
+def test_help_names_every_flag() -> None:
+    text = settings.parser().format_help()
+    for row in settings.table():
+        assert row.flag in text
