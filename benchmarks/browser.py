@@ -30,6 +30,7 @@ from benchmarks.report import LiveRun, PlainRun
 from tests import chromium
 from tests.browser.app_process import APP, AppProcess
 
+SUMMARY = "Measures stroke to pixel in a real browser, and plain Gradio beside it."
 RESULTS = Path(__file__).parent / "results"
 LIVE = ("-m", "benchmarks.standin")
 PLAIN = ("-m", "benchmarks.plain")
@@ -212,7 +213,7 @@ def say(text: str) -> None:
 
 def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; a wrong argument ends the program with a sentence that says why."""
-    parser = argparse.ArgumentParser(prog="benchmarks.browser", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.browser", description=SUMMARY)
     parser.add_argument("--seconds", type=float, default=12.0, help="length of a drag (12)")
     parser.add_argument("--strokes", type=int, default=10, help="strokes on the plain page (10)")
     parser.add_argument("--seed", type=int, default=7, help="of the strokes (7)")
