@@ -34,6 +34,7 @@ def build() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         block_label_text_color="*body_text_color_subdued",
         block_title_text_color="*body_text_color_subdued",
+        block_title_text_color_dark="*body_text_color_subdued",
         block_title_text_weight="500",
         block_title_text_size="*text_sm",
         body_text_color="#1c1c21",

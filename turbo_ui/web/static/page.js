@@ -148,8 +148,8 @@ class Page {
     this.painted = header;
     const { request = {}, num_denoising_steps: steps = 1 } = header;
     const model = this.session.models.find(({ id }) => id === request.model);
-    const stepsText = steps === 1 ? "1 step" : `${steps} steps`;
-    const words = [model?.title ?? request.model, `${request.width}×${request.height}`, stepsText, `seed ${request.seed}`];
+    const stepsText = steps === 1 ? "1\u00a0step" : `${steps}\u00a0steps`;
+    const words = [model?.title ?? request.model, `${request.width}×${request.height}`, stepsText, `seed\u00a0${request.seed}`];
     // some licences want to be named where the picture is shown
     if (model?.attribution) words.push(model.attribution);
     this.picture.setCaption(words.join(" · "));

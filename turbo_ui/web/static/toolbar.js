@@ -110,6 +110,7 @@ export class Toolbar {
     custom.style.setProperty("--swatch", color);
     custom.classList.toggle("is-chosen", tool === "brush" && !isSwatch);
     this.width.value = String(width);
+    this.width.style.setProperty("--share", `${(100 * (width - MIN_WIDTH)) / (MAX_WIDTH - MIN_WIDTH)}%`);
     this.root.style.setProperty("--brush-width", `${Math.max(3, Math.min(26, width * 0.55))}px`);
     this.root.style.setProperty("--brush-color", tool === "eraser" ? "transparent" : color);
   }
