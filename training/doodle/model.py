@@ -62,6 +62,9 @@ def build_unet() -> Any:
         "attention_head_dim": (2, 4, 4),  # numbers of heads, as SD 2.x configures it
         "use_linear_projection": True,
         "norm_num_groups": 16,
+        # The pooled text joins the time embedding too, so that every block knows what is asked for.
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 4,
     }
     return UNet2DConditionModel(**config)
 

@@ -119,7 +119,8 @@ class Trainer:
         if state := run.load("unet"):
             self.unet.load_state_dict(state["model"])
             self.average.module.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            if "optimiser" in state:  # dropped where the network has changed in between
+                self.optimiser.load_state_dict(state["optimiser"])
             self.average.num_updates = self.first = state["step"]
         torch.manual_seed(args.seed + self.first + 1_000_003 * rank)
         self.pool: dict[str, torch.Tensor] = {}
