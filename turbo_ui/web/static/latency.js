@@ -42,7 +42,7 @@ export class LatencyStrip {
     const { superseded, numSessions } = this.counters();
     this.#put("fps", meter.fps(now).toFixed(meter.fps(now) < 10 ? 1 : 0));
     this.#put("superseded", String(superseded));
-    this.#put("people", numSessions > 1 ? `${numSessions} share this device` : "device all yours");
+    this.#put("people", numSessions > 1 ? `${numSessions} people share this device` : "device all yours");
     if (meter.frames === this.drawnFrames) return;
     this.drawnFrames = meter.frames;
     const { last } = meter;
