@@ -47,9 +47,10 @@ LIVE_AT_REST = """() => {
 }"""
 
 PLAIN_RECORD = """
-window.benchmark = { penUpAt: 0, paintedAt: 0, bytes: 0 };
+window.benchmark = { penUpAt: 0, paintedAt: 0 };
 addEventListener("pointerup", (event) => { window.benchmark.penUpAt = event.timeStamp; }, true);
-addEventListener("load", ({ target }) => {
+// an image's load event is never seen by the window, but by the document
+document.addEventListener("load", ({ target }) => {
   if (!target.closest?.("#picture") || target.tagName !== "IMG") return;
   requestAnimationFrame(() => {
     const { port1, port2 } = new MessageChannel();
