@@ -9,14 +9,8 @@ import pytest
 
 from tests.browser.app_process import APP, AppProcess
 from tests.browser.drawer import Drawer
-from turbo_ui.catalog import DOODLE
 
 OpenPage = Callable[..., Drawer]
-
-pytestmark = pytest.mark.skipif(
-    not (Path(DOODLE.source) / "model_index.json").exists(),
-    reason="the embedded model is not trained yet (make train-doodle)",
-)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +75,8 @@ def test_more_steps_than_the_strength_allows_is_explained(
     drawer.page.get_by_role("option", name="1", exact=True).click()
     drawer.wait_for("document.querySelector('[data-notice]').classList.contains('is-shown')")
     assert "0" in drawer.page.locator("[data-notice]").inner_text()
+    drawer.page.locator("#steps input").click()
+    drawer.page.get_by_role("option", name="Auto", exact=True).click()
     drawer.stroke(0.4)
     drawer.wait_for_rest()
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live.events import Published
 from turbo_ui.web.outbox import MAX_WORDS, Outbox
+
+
+def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine on its own thread: browser tests leave a loop running on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 def published(request_id: int) -> Published:
@@ -31,7 +40,7 @@ def test_a_newer_picture_takes_the_place_of_one_that_waits() -> None:
         outbox.say({"kind": "taken"})
         assert await drained(outbox, 2) == ["taken", 2]
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_states_are_told_once_in_their_newest_form() -> None:
@@ -44,7 +53,7 @@ def test_states_are_told_once_in_their_newest_form() -> None:
         assert header["num_sessions"] == 4
         assert await drained(outbox, 1) == ["pong"]
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_answers_to_a_flood_are_dropped_beyond_a_bound() -> None:
@@ -54,4 +63,4 @@ def test_answers_to_a_flood_are_dropped_beyond_a_bound() -> None:
             outbox.say({"kind": "error"})
         assert outbox.num_dropped == 10_000 - MAX_WORDS
 
-    asyncio.run(run())
+    finish(run())
