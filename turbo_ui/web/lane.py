@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 PATH = "/live"
 PROTOCOL = 1
 HELLO_WITHIN_S = 10.0
+DRAIN_WITHIN_S = 0.5
+"""How long a stop waits for what is being encoded and sent."""
 SEND_WITHIN_S = 20.0
 """A page that takes nothing for this long is gone, whatever its socket says."""
 MAX_NAME_CHARS = 100
@@ -216,6 +218,12 @@ class Lane:
         self.codec.shutdown(wait=False, cancel_futures=True)
 
     async def _close_all(self) -> None:
+        # the frame in flight has ended, but may still be on its way through the encoder
+        until = time.monotonic() + DRAIN_WITHIN_S
+        while time.monotonic() < until and any(
+            each.session.has_something_to_send for each in self.connections.values()
+        ):
+            await asyncio.sleep(0.01)
         sockets = [connection.socket for connection in self.connections.values()]
         closings = [socket.close(CLOSE_GOING_AWAY, "The server stops.") for socket in sockets]
         await asyncio.gather(*closings, return_exceptions=True)

@@ -26,6 +26,11 @@ class Outbox:
         self._has_something = asyncio.Event()
         self.num_dropped = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits to be sent."""
+        return not self._words and self._picture is None
+
     def say(self, header: Header, payload: bytes = b"") -> None:
         """Queues a message that is no picture."""
         if header["kind"] in LATEST_ONLY:

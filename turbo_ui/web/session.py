@@ -67,6 +67,7 @@ class PageSession:
         self.clock = clock
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox()
+        self._is_sending = False
         self.wishes = Wishes(settings.max_prompt_chars)
         self.draft: Draft | None = None
         self.sketch: Sketch | None = None
@@ -231,9 +232,16 @@ class PageSession:
             header["field"] = field
         self.outbox.say(header)
 
+    @property
+    def has_something_to_send(self) -> bool:
+        """A message waits, is being encoded or is on its way out."""
+        return self._is_sending or not self.outbox.is_empty
+
     async def next_message(self) -> tuple[Header, bytes]:
-        """Waits for what is to be sent next, pictures encoded."""
+        """Waits for what is to be sent next, pictures encoded; asked again once that was sent."""
+        self._is_sending = False
         found = await self.outbox.next()
+        self._is_sending = True
         if not isinstance(found, Published):
             return found
         begun = self.clock()
