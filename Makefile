@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
-SOURCES := $(wildcard app.py turbo_ui training benchmarks tests)
+SOURCES := $(wildcard app.py turbo_ui training benchmarks docs tests)
 ARGS ?=
 
 .PHONY: help run setup test check format browser bench bench-browser doodle-data train-doodle \
