@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from turbo_ui import imaging
 from turbo_ui.backends.base import final_frames
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.errors import BackendFailure, ModelUnavailable
@@ -73,7 +74,9 @@ def picture_of(request: FrameRequest) -> Pixels:
     ground = np.broadcast_to(across * tint, (request.height, request.width, 3))
     if request.sketch is not None:
         share = 1.0 - request.strength / 2
-        ground = ground * (1 - share) + request.sketch.pixels.astype(float) * share
+        # a sketch of the size that the former model took is fitted, as every backend does
+        pixels = imaging.fit(request.sketch.pixels, request.width, request.height)
+        ground = ground * (1 - share) + pixels.astype(float) * share
     return np.clip(ground, 0, 255).astype(np.uint8)
 
 
