@@ -56,6 +56,9 @@ class Backend(Protocol):
     ) -> Iterator[Frame]:
         """Runs requests that share a batch key.
 
+        A sketch of another size than its request is fitted (`imaging.fit`). Each frame's `index` is
+        its request's place in the call.
+
         Yields previews step by step, then exactly one final frame for each request in their order.
         Where `should_stop` said True between two steps, the stream ends early and the final frames
         do not come.
