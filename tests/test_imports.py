@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -101,8 +102,14 @@ def test_no_module_is_a_drawer_for_everything() -> None:
 
 
 def in_a_fresh_python(code: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
     )
     return done.stdout.strip()
 
@@ -114,6 +121,13 @@ def test_importing_the_package_pulls_in_no_torch() -> None:
         f"print([name for name in {sorted(HEAVY)} if name in sys.modules])"
     )
     assert in_a_fresh_python(code) == "[]"
+
+
+def test_torch_threads_wait_passively_unless_told_otherwise() -> None:
+    code = "{}import os, turbo_ui.backends.loading; print(os.environ['OMP_WAIT_POLICY'])"
+    own = "import os; os.environ['OMP_WAIT_POLICY'] = 'ACTIVE'; "
+    assert in_a_fresh_python(code.format("")) == "PASSIVE"
+    assert in_a_fresh_python(code.format(own)) == "ACTIVE"
 
 
 def test_every_public_name_is_there() -> None:
