@@ -23,7 +23,7 @@ from turbo_ui.backends.compute import keep_memory
 
 POOL_DIR = run.RUN_DIR / "pool"
 SHARD_PAIRS = 512
-CANONICAL_SHARE = 0.25
+CANONICAL_SHARE = 0.34
 _SKETCHES_A_SCENE = 2
 _FROZEN = "autoencoder-frozen"
 

@@ -272,7 +272,7 @@ def sample_canonical(
         for concept, (x, y, size) in zip(chosen, CANONICAL[num], strict=True)
     )
     background = WHITE
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
     phrase = background.phrases[rng.integers(len(background.phrases))]
     if num == 4:  # reading order is not left to right
@@ -315,7 +315,7 @@ def sample_sketched(
                 objects.append(candidate)
                 break
     background, is_named, is_drawn = WHITE, False, False
-    if rng.random() < 0.5:
+    if rng.random() < 0.42:
         background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
         is_named = bool(rng.random() < 0.75)
         is_drawn = not is_named or bool(rng.random() < 0.45)
