@@ -1,5 +1,4 @@
-"""Stand-ins for tests of what lies above the backends: a clock and a backend, both under
-control."""
+"""Stand-ins for tests of what lies above the backends: a clock and a backend to command."""
 
 from __future__ import annotations
 

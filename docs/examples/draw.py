@@ -20,49 +20,40 @@ def pack(header, payload=b""):
     return len(text).to_bytes(4, "big") + text + payload
 
 
-def unpack(message: bytes):
+def unpack(message):
     end = 4 + int.from_bytes(message[:4], "big")
     return json.loads(message[4:end]), message[end:]
 
 
-def spiral(part, side):
+def spiral(part, side=256):
     """The sketch when `part` (0 to 1) of the spiral is drawn, as JPEG bytes."""
     turns = [12 * part * step / 200 for step in range(201)]
-    middle, grow = side / 2, 0.035 * side
-    points = [(middle + grow * t * math.cos(t), middle + grow * t * math.sin(t)) for t in turns]
+    points = [(side / 2 + 9 * t * math.cos(t), side / 2 + 9 * t * math.sin(t)) for t in turns]
     sketch = Image.new("RGB", (side, side), "white")
     ImageDraw.Draw(sketch).line(points, fill="#e0a020", width=side // 24, joint="curve")
-    buffer = io.BytesIO()
-    sketch.save(buffer, "JPEG", quality=90)
+    sketch.save(buffer := io.BytesIO(), "JPEG", quality=90)
     return buffer.getvalue()
 
 
 def main(address, prompt, file):
     with connect(address, max_size=None, compression=None) as lane:
         lane.send(pack({"kind": "hello", "protocol": 1, "page": "example", "token": None}))
-        request_id, side, shown, picture = 0, 256, 0, b""
-        while shown < NUM_STROKES:
+        request_id = answered = 0
+        while answered < NUM_STROKES:
             header, payload = unpack(lane.recv(timeout=60, decode=False))
-            if header["kind"] == "welcome":
-                models = {model["id"]: model for model in header["models"]}
-                side = models.get(header["active_model"], {}).get("default_size_px", side)
-            elif header["kind"] == "frame":
-                shown = header["request_id"]
-                server_ms = sum(header["timings"].values())
-                print(f"picture {shown}: {len(payload)} bytes, {server_ms:.0f} ms in the server")
-                picture = payload
+            if header["kind"] == "frame":
+                answered = header["request_id"]
+                print(f"picture {answered}: {sum(header['timings'].values()):.0f} ms in the server")
+                with open(file, "wb") as target:
+                    target.write(payload)
             elif header["kind"] == "error":
-                print("error:", header["text"], file=sys.stderr)
-                shown = max(shown, header.get("request_id", shown))
+                sys.exit(header["text"])
             # after these the waiting place is free: send the newest state
-            if header["kind"] in ("welcome", "taken", "error") and request_id < NUM_STROKES:
+            if header["kind"] in ("welcome", "taken") and request_id < NUM_STROKES:
                 request_id += 1
                 params = {"prompt": prompt, "seed": 7} if request_id == 1 else {}
-                sketch = spiral(request_id / NUM_STROKES, side)
-                header = {"kind": "frame", "request_id": request_id, "params": params}
-                lane.send(pack(header, sketch))
-    with open(file, "wb") as target:
-        target.write(picture)
+                frame = {"kind": "frame", "request_id": request_id, "params": params}
+                lane.send(pack(frame, spiral(request_id / NUM_STROKES)))
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ def test_the_example_client_draws(server: AppProcess, tmp_path: Path) -> None:
     assert "picture 30" in done.stdout
     with Image.open(target) as picture:
         assert picture.size == (256, 256)
-    assert len(script.read_text("utf-8").splitlines()) <= 75
+    assert len(script.read_text("utf-8").splitlines()) <= 60
 
 
 def test_health_says_what_it_waits_for(tmp_path: Path) -> None:

@@ -64,8 +64,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Superseded:
-    """A newer request took this one's place, in the mailbox or (`was_running`) between two
-    steps."""
+    """A newer request took this one's place: in the mailbox, or (`was_running`) as it ran."""
 
     request_id: int
     kind: SubmissionKind = "live"

@@ -12,8 +12,7 @@ class Mailbox:
     """At most one live submission and one refine wait; a newer one takes the older one's place.
 
     A live submission also throws out a waiting refine, which would show the board as it was. A
-    refine
-    never throws out a live submission: it waits behind it.
+    refine never throws out a live submission: it waits behind it.
 
     Attributes:
         num_superseded: how many submissions were replaced or thrown out.

@@ -25,8 +25,7 @@ class Rolling:
         self._values.append(value)
 
     def percentile(self, percent: float) -> float | None:
-        """By linear interpolation between the two nearest ranks; None where nothing was
-        measured."""
+        """By linear interpolation between the two nearest ranks; None of nothing."""
         if not self._values:
             return None
         ordered = sorted(self._values)

@@ -1,5 +1,4 @@
-"""Browser tabs as the engine knows them: mailbox, way back, counts. Nothing is shared among
-them."""
+"""Browser tabs as the engine knows them: mailbox, way back, counts; none of it is shared."""
 
 from __future__ import annotations
 

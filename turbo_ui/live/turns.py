@@ -35,8 +35,7 @@ class Turn:
 
 
 Serve = Callable[[Session, FrameRequest], tuple[Backend, FrameRequest] | None]
-"""Which ready model serves a session's request, and the request fitted to it; None: none is
-ready."""
+"""Who serves a session's request now, and the request fitted to it; None while nobody can."""
 
 MeanInferenceMs = Callable[[str], float | None]
 """The mean time of a model's last frames, by its id."""
