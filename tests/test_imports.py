@@ -17,12 +17,14 @@ PACKAGE = ROOT / "turbo_ui"
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "settings": {"errors"},
+    "remote_settings": set(),
+    "settings": {"errors", "remote_settings"},
     "checks": {"errors"},
     "frames": {"errors", "checks"},
     "imaging": {"errors", "frames"},
-    "catalog": {"errors"},
-    "backends": {"frames", "imaging", "catalog", "errors", "backends"},
+    "weights": {"errors"},
+    "catalog": {"errors", "weights"},
+    "backends": {"frames", "imaging", "catalog", "weights", "errors", "backends"},
     "live": {"frames", "catalog", "backends.base", "errors", "live"},
     "web": {"live", "frames", "imaging", "catalog", "settings", "errors", "web"},
 }
@@ -30,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "openvino", "torchao"}
 WITHOUT_THIRD_PARTIES = {"errors"}
-ONLY_NUMPY = {"checks", "frames", "catalog", "live"}
+ONLY_NUMPY = {"checks", "frames", "weights", "catalog", "live"}
 MAX_LINES = 320
 
 MODULES = sorted(

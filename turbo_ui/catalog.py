@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from turbo_ui.errors import InvalidRequest
+from turbo_ui import weights
+from turbo_ui.errors import InvalidRequest, ModelUnavailable
 
 Family = Literal["unet_turbo", "sd3_turbo", "remote"]
 
@@ -25,17 +26,22 @@ class ModelSpec:
         id: the name in requests, on the page and in the API.
         title: the name for people.
         family: which backend runs it.
-        source: a hub id, a diffusers folder, or a `.safetensors` file.
+        source: a hub id, a diffusers folder, or a `.safetensors` file; a base URL of a remote one.
         revision: of a hub repository; None is its newest.
         default_size_px: width and height that it draws best.
         min_size_px, max_size_px, size_step_px: the sizes it can draw.
+        live_size_px: the side while the hand moves; None is `default_size_px`. See `live_side_px`.
         default_num_inference_steps: None is one step at the timestep that the strength names.
         default_strength: where the slider starts.
         licence, licence_url: of the weights.
         attribution: text that the licence wants shown; may be empty.
-        memory_bytes: about what it takes on its device.
+        how_to_get: what a person has to do before it can be had, in sentences; may be empty.
+        memory_bytes: about what it takes on a GPU, with all of its parts there.
+        min_memory_bytes: the least with which it runs at all, slower; 0 is `memory_bytes`.
         is_gated: the hub gives it out only to people who accepted its licence.
         is_embedded: it comes with this project and needs no download.
+        is_live: quick enough on a GPU to follow the hand; the others suit a refine.
+        takes_sketch: it can start from a sketch; False draws from the prompt alone.
         tiny_vae: hub id or folder of the small stand-in VAE; None where there is none.
     """
 
@@ -48,20 +54,30 @@ class ModelSpec:
     min_size_px: int = 256
     max_size_px: int = 1024
     size_step_px: int = 64
+    live_size_px: int | None = None
     default_num_inference_steps: int | None = None
     default_strength: float = 0.6
     licence: str = "unknown"
     licence_url: str = ""
     attribution: str = ""
+    how_to_get: str = ""
     memory_bytes: int = 0
+    min_memory_bytes: int = 0
     is_gated: bool = False
     is_embedded: bool = False
+    is_live: bool = True
+    takes_sketch: bool = True
     tiny_vae: str | None = None
 
     @property
     def sizes_px(self) -> tuple[int, ...]:
         """The sides that a picture may have."""
         return tuple(range(self.min_size_px, self.max_size_px + 1, self.size_step_px))
+
+    @property
+    def live_side_px(self) -> int:
+        """Width and height while the hand moves."""
+        return self.live_size_px or self.default_size_px
 
 
 DOODLE = ModelSpec(
@@ -90,8 +106,53 @@ SD_TURBO = ModelSpec(
     tiny_vae="madebyollin/taesd",
 )
 
-CATALOG: tuple[ModelSpec, ...] = (DOODLE, SD_TURBO)
+SDXL_TURBO = ModelSpec(
+    id="sdxl-turbo",
+    title="SDXL-Turbo",
+    family="unet_turbo",
+    source="stabilityai/sdxl-turbo",
+    default_size_px=512,
+    licence="Stability AI Non-Commercial Research Community License",
+    licence_url="https://huggingface.co/stabilityai/sdxl-turbo/blob/main/LICENSE.md",
+    attribution="Powered by Stability AI",
+    memory_bytes=8_000_000_000,
+    tiny_vae="madebyollin/taesdxl",
+)
+
+STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
+    id="stable-diffusion-3.5-large-turbo",
+    title="Stable Diffusion 3.5 Large Turbo",
+    family="sd3_turbo",
+    source="stabilityai/stable-diffusion-3.5-large-turbo",
+    default_size_px=1024,
+    min_size_px=512,
+    max_size_px=1024,
+    live_size_px=768,
+    default_num_inference_steps=4,
+    licence="Stability AI Community License",
+    licence_url="https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo/blob/main/LICENSE.md",
+    attribution="Powered by Stability AI",
+    how_to_get=(
+        "Log in on https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo, accept its "
+        "licence there, make a read token in your account's settings, and start the app with "
+        "HF_TOKEN set to it."
+    ),
+    memory_bytes=30_000_000_000,
+    min_memory_bytes=7_000_000_000,
+    is_gated=True,
+    is_live=False,
+    tiny_vae="madebyollin/taesd3",
+)
+
+CATALOG: tuple[ModelSpec, ...] = (DOODLE, SD_TURBO, SDXL_TURBO, STABLE_DIFFUSION_3_5_LARGE_TURBO)
 """In the order in which the page lists them; the first is what the app starts on."""
+
+BY_ARCHITECTURE: dict[weights.Architecture, ModelSpec] = {
+    "sd": SD_TURBO,
+    "sdxl": SDXL_TURBO,
+    "sd3": STABLE_DIFFUSION_3_5_LARGE_TURBO,
+}
+"""Which entry a model of one's own is like."""
 
 
 def find(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec | None:
@@ -100,7 +161,9 @@ def find(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec | No
 
 
 def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
-    """The entry with this id or hub id; else one made for a folder or a file.
+    """The entry with this id or hub id; else one made for a folder or a file, by what it holds.
+
+    Something that is there but cannot be run gets an entry, too: loading it says what is wrong.
 
     Raises:
         InvalidRequest: it is neither in the catalog nor something that is there.
@@ -109,23 +172,41 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
         if model in (spec.id, spec.source):
             return spec
     path = Path(model).expanduser()
-    if path.exists():
-        name = path.stem if path.is_file() else path.resolve().name
-        return replace(
-            SD_TURBO,
-            id=name,
-            title=name,
-            source=str(path.resolve()),
-            licence="unknown",
-            licence_url="",
-            attribution="",
-            tiny_vae=None,
-            memory_bytes=_bytes_of(path),
-        )
-    ids = ", ".join(spec.id for spec in catalog)
-    raise InvalidRequest("model", model, f"{ids}, a diffusers folder, or a .safetensors file")
+    if not path.exists():
+        ids = ", ".join(spec.id for spec in catalog)
+        raise InvalidRequest("model", model, f"{ids}, a diffusers folder, or a .safetensors file")
+    try:
+        alike = BY_ARCHITECTURE[weights.architecture_of(path)]
+    except ModelUnavailable:
+        alike = SD_TURBO
+    name = path.stem if path.is_file() else path.resolve().name
+    return replace(
+        alike,
+        id=_free_id(name, catalog),
+        title=name,
+        source=str(path.resolve()),
+        revision=None,
+        licence="unknown",
+        licence_url="",
+        attribution="",
+        how_to_get="",
+        is_gated=False,
+        memory_bytes=_bytes_of(path),
+        min_memory_bytes=alike.min_memory_bytes and min(alike.min_memory_bytes, _bytes_of(path)),
+    )
+
+
+def _free_id(name: str, catalog: tuple[ModelSpec, ...]) -> str:
+    """A folder named like an entry is another model: it must not pass for that one."""
+    taken = {spec.id for spec in catalog}
+    return next(
+        candidate
+        for candidate in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+        if candidate not in taken
+    )
 
 
 def _bytes_of(path: Path) -> int:
-    files = path.rglob("*.safetensors") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
+    files = list(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    plain = [file for file in files if ".fp16." not in file.name]
+    return sum(file.stat().st_size for file in plain or files)
