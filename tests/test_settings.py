@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from turbo_ui import settings
 from turbo_ui.errors import InvalidSetting
@@ -36,12 +37,20 @@ def test_flags_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"auth": "me:secret", "device": "cpu", "dtype": "bf16", "vae": "tiny"}
+    given = {
+        "auth": "me:secret",
+        "device": "cpu",
+        "dtype": "bf16",
+        "vae": "tiny",
+        "remote_base_url": "https://api.example.com/v1",
+        "remote_fields": "seed, strength",
+    }
     for row in settings.table():
         value = given.get(row.name, row.default if row.default != "–" else "text")
         assert getattr(settings.read([row.flag, value]), row.name) is not None
         monkeypatch.setenv(row.env, value)
-        assert str(getattr(settings.read([]), row.name)) == value
+        read = getattr(settings.read([]), row.name)
+        assert str(read.get_secret_value() if isinstance(read, SecretStr) else read) == value
         monkeypatch.delenv(row.env)
 
 
@@ -57,6 +66,13 @@ def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -
         ("--max-image-px", "100000", "max_image_px"),
         ("--settle-ms", "-1", "settle_ms"),
         ("--max-stop-s", "0", "max_stop_s"),
+        ("--api", "closed", "api"),
+        ("--remote-base-url", "ftp://api.example.com", "remote_base_url"),
+        ("--remote-base-url", "https://api.example.com/v1?key=1", "remote_base_url"),
+        ("--remote-size-px", "1001", "remote_size_px"),
+        ("--remote-sketch", "maybe", "remote_sketch"),
+        ("--remote-fields", "seed, steps", "remote_fields"),
+        ("--remote-timeout-s", "0", "remote_timeout_s"),
     ],
 )
 def test_a_wrong_value_is_named(flag: str, value: str, name: str) -> None:
@@ -84,6 +100,22 @@ def test_a_password_is_never_shown() -> None:
     assert "secret" not in repr(read)
     with pytest.raises(InvalidSetting) as caught:
         settings.read(["--auth", "secret"])
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_is_never_shown() -> None:
+    for flag in ("--api-key", "--remote-api-key"):
+        read = settings.read([flag, "sk-secret"])
+        assert "sk-secret" not in repr(read) + str(read)
+        with pytest.raises(InvalidSetting) as caught:
+            settings.read([flag, ""])
+        assert "***" in str(caught.value)
+
+
+def test_a_base_url_that_holds_a_password_is_refused_and_not_shown() -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        settings.read(["--remote-base-url", "https://me:secret@api.example.com/v1"])
+    assert caught.value.field == "remote_base_url"
     assert "secret" not in str(caught.value)
 
 

@@ -13,113 +13,118 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsConfigDict
 
 from turbo_ui.errors import InvalidSetting
+from turbo_ui.remote_settings import RemoteSettings, by_commas, setting
 
 ENV_PREFIX = "TURBO_UI_"
 TEST_PREFIX = "TURBO_UI_TEST_"
 """Variables with this prefix steer the tests and are none of the app's business."""
+SECRETS = frozenset({"auth", "api_key", "remote_api_key"})
+"""Never shown, not even where they are wrong."""
 
 
-def _setting(default: Any, unit: str, text: str, **bounds: Any) -> Any:
-    """One row of the table."""
-    return Field(
-        default=default,
-        description=text,
-        json_schema_extra={"unit": unit},
-        **bounds,
-    )
-
-
-class Settings(BaseSettings):
+class Settings(RemoteSettings):
     """The table. Frozen: settings are read once, when the app starts."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
-    model: str | None = _setting(
+    model: str | None = setting(
         None,
         "id, folder or file",
         "The preferred model. The app starts on doodle at once; this one loads behind it and takes "
         "over. By default sd-turbo on a CUDA device, else none.",
     )
-    device: str = _setting(
+    device: str = setting(
         "auto",
         "auto, cpu, cuda, cuda:N, mps",
         "Where models run. auto: the first CUDA device, else Apple's, else the CPU.",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
     )
-    dtype: Literal["auto", "fp32", "fp16", "bf16"] = _setting(
+    dtype: Literal["auto", "fp32", "fp16", "bf16"] = setting(
         "auto",
         "auto, fp32, fp16, bf16",
         "Number type of the models. auto: fp16 on a GPU, fp32 on a CPU.",
     )
-    vae: Literal["auto", "full", "tiny"] = _setting(
+    vae: Literal["auto", "full", "tiny"] = setting(
         "auto",
         "auto, full, tiny",
         "Which VAE. tiny: the small stand-in of the model's family, much faster. "
         "auto: the model's own.",
     )
-    max_batch: int = _setting(
+    max_batch: int = setting(
         4, "frames", "The most frames of different sessions that run together.", ge=1, le=64
     )
-    host: str = _setting(
+    host: str = setting(
         "127.0.0.1",
         "address",
         "The address to listen on; 0.0.0.0 for all. On a Hugging Face Space 0.0.0.0.",
     )
-    port: int = _setting(7860, "port", "The port to listen on; 0 takes a free one.", ge=0, le=65535)
-    auth: str | None = _setting(
+    port: int = setting(7860, "port", "The port to listen on; 0 takes a free one.", ge=0, le=65535)
+    auth: str | None = setting(
         None,
         "user:password",
         "Ask for this login. Better given in the environment than as a flag.",
         pattern=r"^[^:]+:.+$",
         repr=False,  # settings are logged
     )
-    allowed_origins: str = _setting(
+    allowed_origins: str = setting(
         "",
         "addresses, by commas",
         "Other sites whose pages may use the live lane, such as https://example.org.",
     )
-    debounce_ms: int = _setting(
+    debounce_ms: int = setting(
         60, "ms", "Typing rests this long before it makes a frame.", ge=0, le=5000
     )
-    settle_ms: int = _setting(
+    settle_ms: int = setting(
         500, "ms", "The hand rests this long before a refine model draws.", ge=0, le=60_000
     )
-    jpeg_quality: int = _setting(
+    jpeg_quality: int = setting(
         85, "1 to 95", "Quality of the pictures that travel to the page.", ge=1, le=95
     )
-    max_connections: int = _setting(
+    max_connections: int = setting(
         64, "connections", "The most pages that may be connected at once.", ge=1, le=10_000
     )
-    max_connections_per_address: int = _setting(
+    max_connections_per_address: int = setting(
         16, "connections", "The most pages from one network address.", ge=1, le=10_000
     )
-    max_messages_per_s: int = _setting(
+    max_messages_per_s: int = setting(
         200, "messages/s", "The most messages a page may send in a second.", ge=1, le=10_000
     )
-    max_message_bytes: int = _setting(
+    max_message_bytes: int = setting(
         4 * 1024 * 1024,
         "bytes",
         "The longest message of the live lane.",
         ge=1024,
         le=64 * 1024 * 1024,
     )
-    max_image_px: int = _setting(
+    max_image_px: int = setting(
         4096, "px", "The longest side of a picture that is accepted.", ge=64, le=4096
     )
-    max_prompt_chars: int = _setting(2000, "characters", "The longest prompt.", ge=1, le=2000)
-    max_stop_s: float = _setting(
+    max_prompt_chars: int = setting(2000, "characters", "The longest prompt.", ge=1, le=2000)
+    max_stop_s: float = setting(
         5.0, "s", "How long a stop waits for the frame in flight.", gt=0, le=60
+    )
+
+    api: Literal["auto", "open", "off"] = setting(
+        "auto",
+        "auto, open, off",
+        "The OpenAI-compatible API under /v1. auto: for the key where one is set, else only for "
+        "this machine. open: for everybody, without a key. off: not at all.",
+    )
+    api_key: SecretStr | None = setting(
+        None,
+        "text",
+        "The key that the API under /v1 asks for. Better given in the environment than as a flag.",
+        min_length=1,
     )
 
     @property
     def origins(self) -> tuple[str, ...]:
         """`allowed_origins` as a tuple."""
-        parts = (part.strip().rstrip("/") for part in self.allowed_origins.split(","))
-        return tuple(part for part in parts if part)
+        return tuple(part.rstrip("/") for part in by_commas(self.allowed_origins))
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -145,7 +150,9 @@ class Row:
 def table() -> list[Row]:
     """All settings in their order."""
     rows: list[Row] = []
-    for name, info in Settings.model_fields.items():
+    known = Settings.model_fields
+    for name in sorted(known, key=lambda name: name in RemoteSettings.model_fields):
+        info = known[name]
         default = "–" if info.default in (None, "") else str(info.default)
         rows.append(
             Row(
@@ -239,5 +246,6 @@ def _invalid(error: ValidationError) -> InvalidSetting:
     unit = _unit(name) if name in Settings.model_fields else ""
     reason = first["msg"][0].lower() + first["msg"][1:]
     # a password must not end up in a log
-    value = "***" if name == "auth" else first["input"]
+    is_secret = name in SECRETS or "@" in str(first["input"])
+    value = "***" if is_secret else first["input"]
     return InvalidSetting(name, value, f"{unit} ({reason})" if unit else reason)
