@@ -304,7 +304,7 @@ def test_prompts_and_sketches_are_kept(checkpoint: MakeCheckpoint) -> None:
     running.generate([request(image=drawing(2), prompt="else")])
     assert (prompts.num_misses, sketches.num_misses) == (2, 2)
     for number in range(200):
-        running.conditioning.embed([f"prompt {number}"])
+        running.conditioning.conditions([request(prompt=f"prompt {number}")])
     assert len(prompts) == 128
 
 

@@ -50,6 +50,13 @@ class Compute:
         return DTYPE_NAMES[self.dtype]
 
     @property
+    def wide_dtype(self) -> torch.dtype:
+        """For parts that overflow in fp16: bf16 where the device computes in it, else fp32."""
+        if self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+            return torch.bfloat16
+        return torch.float32
+
+    @property
     def memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 

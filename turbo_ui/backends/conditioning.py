@@ -1,46 +1,55 @@
-"""Prompts as a CLIP text encoder's embeddings, kept for the prompts that were used last."""
+"""Prompts as what the UNet is told: SD's one CLIP encoder, SDXL's two; kept for the prompts that
+were used last.
+
+Each prompt is encoded by itself: its numbers must not depend on who shares the batch.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+from turbo_ui.backends.kept import Kept
+from turbo_ui.frames import FrameRequest
 
 MAX_KEPT_PROMPTS = 128
-"""77 × 1024 numbers of 2 bytes each: 20 MB in all for SD-Turbo."""
+"""77 × 1024 numbers of 2 bytes each: 20 MB in all for SD-Turbo, 41 MB for SDXL-Turbo."""
 
 
-class Kept(Generic[K, V]):
-    """The most recently used values, with counts of how often they were of use."""
+@dataclass(frozen=True)
+class Conditions:
+    """What the UNet is told besides latents and timesteps.
 
-    def __init__(self, max_kept: int) -> None:
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._max_kept = max_kept
-        self.num_hits = 0
-        self.num_misses = 0
+    B is the number of requests; with guidance twice that, first without the prompt, then with it.
 
-    def __len__(self) -> int:
-        return len(self._values)
+    Attributes:
+        prompt_embeds: `(B, tokens, features)`.
+        added: SDXL's `text_embeds` `(B, features)` and `time_ids` `(B, 6)`; None for SD.
+    """
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value kept under the key, else made now and kept."""
-        if key in self._values:
-            self.num_hits += 1
-            self._values.move_to_end(key)
-            return self._values[key]
-        self.num_misses += 1
-        value = self._values[key] = make()
-        while len(self._values) > self._max_kept:
-            self._values.popitem(last=False)
-        return value
+    prompt_embeds: torch.Tensor
+    added: dict[str, torch.Tensor] | None = None
 
-    def clear(self) -> None:
-        self._values.clear()
+
+class Conditioning(Protocol):
+    """The prompts of requests that share a batch, for one family."""
+
+    @property
+    def kept(self) -> Kept[str, Any]:
+        """The embeddings of single prompts."""
+        ...
+
+    def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
+        """What a token limit cuts off of a long prompt is cut off, as diffusers does."""
+        ...
+
+
+def is_guided(requests: Sequence[FrameRequest]) -> bool:
+    """diffusers' rule: guidance of 1 or less is none. A batch agrees on it."""
+    return requests[0].guidance_scale > 1
 
 
 class ClipConditioning:
@@ -52,26 +61,82 @@ class ClipConditioning:
         self._dtype = dtype
         self.kept: Kept[str, torch.Tensor] = Kept(MAX_KEPT_PROMPTS)
 
-    def embed(self, prompts: list[str]) -> torch.Tensor:
-        """`(B, tokens, features)`; what the encoder cannot hold of a long prompt is cut off.
+    def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
+        embeds = [self._embeds(request.prompt) for request in requests]
+        if is_guided(requests):
+            embeds = [self._embeds("")] * len(requests) + embeds
+        return Conditions(torch.cat(embeds))
 
-        Each prompt is encoded by itself: its numbers must not depend on who shares the batch.
-        """
-        return torch.cat(
-            [self.kept.get(prompt, lambda p=prompt: self._encode(p)) for prompt in prompts]
-        )
+    def _embeds(self, prompt: str) -> torch.Tensor:
+        return self.kept.get(prompt, lambda: self._encode(prompt))
 
     def _encode(self, prompt: str) -> torch.Tensor:
-        tokens = self._tokenizer(
-            prompt,
-            padding="max_length",
-            max_length=self._tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
+        tokens = _tokens(self._tokenizer, prompt)
         device = self._text_encoder.device
         mask = None
         if getattr(self._text_encoder.config, "use_attention_mask", False):
             mask = tokens.attention_mask.to(device)
         answer = self._text_encoder(tokens.input_ids.to(device), attention_mask=mask)
         return answer[0].to(self._dtype)
+
+
+class SdxlConditioning:
+    """What SDXL's pipelines do: the last layer but one of two CLIPs side by side, the second one's
+    pooled text, and the size that the picture should look made for.
+
+    Args:
+        encoders: tokenizer and text encoder, first CLIP-L's, then CLIP-G's (which projects).
+        dtype: of everything that the UNet is told.
+    """
+
+    def __init__(self, encoders: Sequence[tuple[Any, Any]], dtype: torch.dtype) -> None:
+        self._encoders = list(encoders)
+        self._dtype = dtype
+        self.kept: Kept[str, tuple[torch.Tensor, torch.Tensor]] = Kept(MAX_KEPT_PROMPTS)
+
+    def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
+        texts = [self._texts(request.prompt) for request in requests]
+        embeds = torch.cat([embeds for embeds, _ in texts])
+        pooled = torch.cat([pooled for _, pooled in texts])
+        time_ids = _time_ids(requests, embeds)
+        if is_guided(requests):
+            # without a prompt is zeros and not the empty prompt: `force_zeros_for_empty_prompt`
+            embeds = torch.cat([torch.zeros_like(embeds), embeds])
+            pooled = torch.cat([torch.zeros_like(pooled), pooled])
+            time_ids = torch.cat([time_ids, time_ids])
+        return Conditions(embeds, {"text_embeds": pooled, "time_ids": time_ids})
+
+    def _texts(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.kept.get(prompt, lambda: self._encode(prompt))
+
+    def _encode(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+        answers = [
+            text_encoder(
+                _tokens(tokenizer, prompt).input_ids.to(text_encoder.device),
+                output_hidden_states=True,
+            )
+            for tokenizer, text_encoder in self._encoders
+        ]
+        embeds = torch.cat([answer.hidden_states[-2] for answer in answers], dim=-1)
+        return embeds.to(self._dtype), answers[-1].text_embeds.to(self._dtype)
+
+
+def _tokens(tokenizer: Any, prompt: str) -> Any:
+    return tokenizer(
+        prompt,
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+
+
+def _time_ids(requests: Sequence[FrameRequest], like: torch.Tensor) -> torch.Tensor:
+    """`(B, 6)`: original size, top left corner of the crop, and target size, each height first.
+
+    As the pipelines' defaults are: a whole picture that always had this size.
+    """
+    sizes = [(request.height, request.width) for request in requests]
+    return torch.tensor(
+        [(*size, 0, 0, *size) for size in sizes], dtype=like.dtype, device=like.device
+    )

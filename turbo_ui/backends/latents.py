@@ -3,10 +3,14 @@
 With a VAE that has a posterior (AutoencoderKL) diffusers draws the posterior's sample first and the
 noise second from one generator; the tiny VAE has no posterior, and noise alone is drawn. So what is
 kept for a sketch is the posterior's mean and deviation, and each seed draws anew.
+
+A full VAE may overflow in fp16. Where that is known it runs in a wider number type from the start;
+where it is seen, in a picture or latents that are not finite, from then on.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +18,18 @@ import numpy as np
 import torch
 
 from turbo_ui import imaging
-from turbo_ui.backends.compute import Compute
-from turbo_ui.backends.conditioning import Kept
+from turbo_ui.backends.compute import DTYPE_NAMES, Compute
+from turbo_ui.backends.kept import Kept
+from turbo_ui.errors import BackendFailure
 from turbo_ui.frames import FrameRequest, Pixels, Sketch
 
-MAX_KEPT_SKETCHES = 32
-"""The newest sketch of that many sessions; some 32 kB each."""
+log = logging.getLogger(__name__)
+
+MAX_KEPT_SKETCHES = 128
+"""At 512×512 in fp16 some 64 kB each, at 1024×1024 in fp32 512 kB.
+
+A drawing hand leaves a new sketch with every frame and never comes back to it; a resting session is
+served from here as long as it asks again before that many new ones came."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +40,47 @@ class Encoded:
     mean: torch.Tensor
     deviation: torch.Tensor | None
 
+    @property
+    def is_finite(self) -> bool:
+        return is_finite(self.mean)
+
 
 class VaeLatents:
-    """A VAE with its sketches kept, for one device and number type."""
+    """A VAE with its sketches kept, for one device and number type.
 
-    def __init__(self, vae: Any, compute: Compute) -> None:
+    Args:
+        vae: AutoencoderKL or AutoencoderTiny, on the device and in the number type of `compute`.
+        compute: what the latents are for.
+        heeds_upcast: the family's pipelines read the VAE's `force_upcast`. SDXL's do; SD's do not,
+            whose VAE says it, too, and works in fp16.
+
+    Attributes:
+        dtype: in which the VAE runs now.
+    """
+
+    def __init__(self, vae: Any, compute: Compute, *, heeds_upcast: bool = False) -> None:
         self._vae = vae
         self._compute = compute
+        self.dtype = compute.dtype
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.num_channels = int(vae.config.latent_channels)
         self._scaling = float(vae.config.scaling_factor)
         self.kept: Kept[tuple[str, int, int], Encoded] = Kept(MAX_KEPT_SKETCHES)
+        if heeds_upcast and vae.config.force_upcast:
+            self._widen()
+
+    @property
+    def is_widened(self) -> bool:
+        """It runs in another number type than the rest of the model, because of overflow."""
+        return self.dtype != self._compute.dtype
 
     def encode(self, sketch: Sketch, width: int, height: int) -> Encoded:
         """The sketch at this size, from what was kept or from the VAE.
 
         Each sketch is encoded by itself: its numbers must not depend on who shares the batch.
+
+        Raises:
+            BackendFailure: its latents are not finite, in the widest number type either.
         """
         key = (sketch.digest, width, height)
         return self.kept.get(key, lambda: self._encode(imaging.fit(sketch.pixels, width, height)))
@@ -57,39 +92,83 @@ class VaeLatents:
 
         The generator is the CPU's on every device: a seed means the same picture everywhere.
         """
-        shape = (
-            1,
-            self.num_channels,
-            request.height // self.factor,
-            request.width // self.factor,
-        )
+        dtype, device = self._compute.dtype, self._compute.device
+        height, width = request.height // self.factor, request.width // self.factor
+        shape = (1, self.num_channels, height, width)
         if encoded is None:
-            return torch.zeros(
-                shape, dtype=self._compute.dtype, device=self._compute.device
-            ), self._randn(shape, generator)
+            original = torch.zeros(shape, dtype=dtype, device=device)
+            return original, self._randn(shape, generator, dtype)
         original = encoded.mean
         if encoded.deviation is not None:
-            original = original + encoded.deviation * self._randn(shape, generator)
-        return self._scaling * original, self._randn(shape, generator)
+            drawn = self._randn(shape, generator, encoded.deviation.dtype)
+            original = original + encoded.deviation * drawn
+        return self._scaling * original.to(dtype), self._randn(shape, generator, dtype)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """`(B, C, h, w)` latents to `(B, H, W, 3) uint8` on the device."""
-        latents = (latents / self._scaling).contiguous(memory_format=self._compute.memory_format)
-        decoded = self._vae.decode(latents, return_dict=False)[0]
+        """`(B, C, h, w)` latents to `(B, H, W, 3) uint8` on the device.
+
+        Raises:
+            BackendFailure: the picture is not finite, in the widest number type either.
+        """
+        decoded = self._decoded(latents)
+        if not is_finite(decoded) and self._widen():
+            decoded = self._decoded(latents)
+        if not is_finite(decoded):
+            raise self._overflow("the picture")
         pixels = (decoded.float() / 2 + 0.5).clamp(0, 1) * 255
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1)
+
+    # --- the VAE
+
+    def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        latents = (latents.to(self.dtype) / self._scaling).contiguous(
+            memory_format=self._compute.memory_format
+        )
+        return self._vae.decode(latents, return_dict=False)[0]
 
     def _encode(self, pixels: Pixels) -> Encoded:
         # 0–255 to −1…1, in fp32 before the cast: as diffusers' image processor does
         scaled = torch.from_numpy(pixels.astype(np.float32) / 255.0)[None].permute(0, 3, 1, 2)
-        picture = (2.0 * scaled - 1.0).to(self._compute.device, self._compute.dtype)
-        picture = picture.contiguous(memory_format=self._compute.memory_format)
+        picture = (2.0 * scaled - 1.0).to(self._compute.device)
+        encoded = self._encoded(picture)
+        if not encoded.is_finite and self._widen():
+            encoded = self._encoded(picture)
+        if not encoded.is_finite:
+            raise self._overflow("the sketch's latents")
+        return encoded
+
+    def _encoded(self, picture: torch.Tensor) -> Encoded:
+        picture = picture.to(self.dtype).contiguous(memory_format=self._compute.memory_format)
         answer = self._vae.encode(picture)
         if hasattr(answer, "latent_dist"):
             posterior = answer.latent_dist
             return Encoded(posterior.mean.contiguous(), posterior.std.contiguous())
         return Encoded(answer.latents.contiguous(), None)
 
-    def _randn(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        noise = torch.randn(shape, generator=generator, dtype=self._compute.dtype)
+    def _widen(self) -> bool:
+        """Puts the VAE into a number type that does not overflow; False where it is in one."""
+        if self.dtype != torch.float16:
+            return False
+        self.dtype = self._compute.wide_dtype
+        self._vae.to(self.dtype)
+        self.kept.clear()  # what fp16 made of a sketch is not what is made of it from now on
+        log.info("The VAE overflows in fp16 and runs in %s.", DTYPE_NAMES[self.dtype])
+        return True
+
+    def _overflow(self, what: str) -> BackendFailure:
+        name = DTYPE_NAMES[self._compute.dtype]
+        return BackendFailure(
+            f"{what} holds numbers that are not finite; the model runs in {name}",
+            f"The model's numbers overflowed in {name}, so there is no picture. The board is kept.",
+        )
+
+    def _randn(
+        self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
+    ) -> torch.Tensor:
+        noise = torch.randn(shape, generator=generator, dtype=dtype)
         return noise.to(self._compute.device)
+
+
+def is_finite(numbers: torch.Tensor) -> bool:
+    """Whether all are. On a GPU this waits, at a point where the picture is waited for anyway."""
+    return bool(torch.isfinite(numbers).all())

@@ -1,4 +1,5 @@
-"""SD-Turbo, doodle, and whatever has their layout: CLIP text encoder, UNet, VAE, Euler scheduler.
+"""SD-Turbo, SDXL-Turbo, doodle, and whatever has their layout: one or two CLIP text encoders, a
+UNet, a VAE, an Euler scheduler.
 
 Equal to diffusers' own pipelines for the same request (`tests/backends`); what is done differently
 is that nothing is computed twice (prompts and sketches are kept) and that a batch may mix prompts,
@@ -13,8 +14,14 @@ from typing import Any
 import torch
 
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import Compute, StageClock
-from turbo_ui.backends.conditioning import ClipConditioning
+from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock
+from turbo_ui.backends.conditioning import (
+    ClipConditioning,
+    Conditioning,
+    Conditions,
+    SdxlConditioning,
+    is_guided,
+)
 from turbo_ui.backends.latents import Encoded, VaeLatents
 from turbo_ui.backends.sampling import Sampler, num_denoising_steps
 from turbo_ui.catalog import ModelSpec
@@ -27,7 +34,8 @@ class UnetTurbo:
 
     Args:
         spec: the model.
-        parts: `tokenizer`, `text_encoder`, `unet`, `vae` and `scheduler`, on the device.
+        parts: `tokenizer`, `text_encoder`, `unet`, `vae` and `scheduler`, on the device; for the
+            SDXL family `tokenizer_2` and `text_encoder_2`, too.
         compute: device and number type that the parts are in.
         vae_name: "full" for the model's own VAE, "tiny" for its stand-in.
         max_batch: the most requests of one call; None is what the device is good at.
@@ -43,15 +51,20 @@ class UnetTurbo:
     ) -> None:
         self.spec = spec
         self.max_batch = compute.max_batch if max_batch is None else max_batch
-        self.device_text = compute.text
         self._compute = compute
         self._vae_name = vae_name
         self._unet = parts["unet"]
-        self.conditioning = ClipConditioning(
-            parts["tokenizer"], parts["text_encoder"], compute.dtype
-        )
-        self.latents = VaeLatents(parts["vae"], compute)
+        is_sdxl = parts.get("text_encoder_2") is not None
+        self.conditioning = _conditioning(parts, compute.dtype)
+        self.latents = VaeLatents(parts["vae"], compute, heeds_upcast=is_sdxl)
         self._sampler = Sampler(parts["scheduler"])
+
+    @property
+    def device_text(self) -> str:
+        """Device and number type with the reason, and the VAE's where it is another."""
+        if not self.latents.is_widened:
+            return self._compute.text
+        return f"{self._compute.text}, VAE in {DTYPE_NAMES[self.latents.dtype]}, as fp16 overflows"
 
     # --- what a backend does
 
@@ -110,13 +123,10 @@ class UnetTurbo:
     @torch.inference_mode()
     def _prepare(
         self, requests: list[FrameRequest], clock: StageClock
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Generator]]:
-        """Prompt embeddings, clean latents, noise, and the generators after these draws."""
+    ) -> tuple[Conditions, torch.Tensor, torch.Tensor, list[torch.Generator]]:
+        """What the UNet is told, clean latents, noise, and the generators after these draws."""
         with clock.stage("text_encode_ms"):
-            embeds = self.conditioning.embed([request.prompt for request in requests])
-            if _is_guided(requests):
-                nothing = self.conditioning.embed([""] * len(requests))
-                embeds = torch.cat([nothing, embeds])
+            conditions = self.conditioning.conditions(requests)
         with clock.stage("vae_encode_ms"):
             encoded = [self._encoded(request) for request in requests]
         generators = [torch.Generator().manual_seed(request.seed) for request in requests]
@@ -125,24 +135,24 @@ class UnetTurbo:
         ]
         originals = torch.cat([original for original, _ in drawn])
         noise = torch.cat([noise for _, noise in drawn])
-        return embeds, originals, noise, generators
+        return conditions, originals, noise, generators
 
     def _run(self, requests: list[FrameRequest], should_stop: ShouldStop | None) -> Iterator[Frame]:
         clock = StageClock(self._compute.device)
-        embeds, originals, noise, generators = self._prepare(requests, clock)
+        conditions, originals, noise, generators = self._prepare(requests, clock)
         if requests[0].num_inference_steps is None:
-            clean = self._one_step(requests, embeds, originals, noise, clock)
+            clean = self._one_step(requests, conditions, originals, noise, clock)
             yield from self._frames(requests, clean, 1, 1, clock)
         else:
             yield from self._many_steps(
-                requests, embeds, originals, noise, generators, should_stop, clock
+                requests, conditions, originals, noise, generators, should_stop, clock
             )
 
     @torch.inference_mode()
     def _one_step(
         self,
         requests: list[FrameRequest],
-        embeds: torch.Tensor,
+        conditions: Conditions,
         originals: torch.Tensor,
         noise: torch.Tensor,
         clock: StageClock,
@@ -150,13 +160,13 @@ class UnetTurbo:
         with clock.stage("denoise_ms"):
             plan = self._sampler.one_step(requests, self._compute.device)
             x = plan.add_noise(originals, noise)
-            output = self._predict(plan.model_input(x), plan.timesteps, embeds, requests)
+            output = self._predict(plan.model_input(x), plan.timesteps, conditions, requests)
             return plan.predict(x, output)
 
     def _many_steps(
         self,
         requests: list[FrameRequest],
-        embeds: torch.Tensor,
+        conditions: Conditions,
         originals: torch.Tensor,
         noise: torch.Tensor,
         generators: list[torch.Generator],
@@ -175,7 +185,7 @@ class UnetTurbo:
             # not around the yield: the mode would leak into whoever reads the stream
             with torch.inference_mode(), clock.stage("denoise_ms"):
                 scaled = scheduler.scale_model_input(x, t)
-                output = self._predict(scaled, t.repeat(len(requests)), embeds, requests)
+                output = self._predict(scaled, t.repeat(len(requests)), conditions, requests)
                 x, clean = scheduler.step(output, t, x, generator=generators, return_dict=False)
             is_last = step == len(timesteps)
             latents = x if is_last else clean.to(x.dtype)
@@ -185,19 +195,21 @@ class UnetTurbo:
         self,
         x: torch.Tensor,
         timesteps: torch.Tensor,
-        embeds: torch.Tensor,
+        conditions: Conditions,
         requests: list[FrameRequest],
     ) -> torch.Tensor:
         """The UNet's output; with guidance it runs without and with the prompt, in one batch."""
-        if not _is_guided(requests):
-            return self._unet(x, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
-        both = self._unet(
-            torch.cat([x, x]),
-            torch.cat([timesteps, timesteps]),
-            encoder_hidden_states=embeds,
+        has_guidance = is_guided(requests)
+        output = self._unet(
+            torch.cat([x, x]) if has_guidance else x,
+            torch.cat([timesteps, timesteps]) if has_guidance else timesteps,
+            encoder_hidden_states=conditions.prompt_embeds,
+            added_cond_kwargs=conditions.added,
             return_dict=False,
         )[0]
-        without, with_prompt = both.chunk(2)
+        if not has_guidance:
+            return output
+        without, with_prompt = output.chunk(2)
         return without + requests[0].guidance_scale * (with_prompt - without)
 
     def _frames(
@@ -233,9 +245,15 @@ class UnetTurbo:
 
     def _path(self, batch: int) -> str:
         device, dtype = self._compute.device.type, self._compute.dtype_name
-        return f"{device} {dtype} {self._vae_name} VAE eager batch {batch}"
+        vae = f"{self._vae_name} VAE"
+        if self.latents.is_widened:
+            vae += f" in {DTYPE_NAMES[self.latents.dtype]}"
+        return f"{device} {dtype} {vae} eager batch {batch}"
 
 
-def _is_guided(requests: list[FrameRequest]) -> bool:
-    """diffusers' rule: guidance of 1 or less is none."""
-    return requests[0].guidance_scale > 1
+def _conditioning(parts: dict[str, Any], dtype: torch.dtype) -> Conditioning:
+    """By the text encoders that there are."""
+    if parts.get("text_encoder_2") is None:
+        return ClipConditioning(parts["tokenizer"], parts["text_encoder"], dtype)
+    both = [(parts["tokenizer" + end], parts["text_encoder" + end]) for end in ("", "_2")]
+    return SdxlConditioning(both, dtype)
