@@ -6,6 +6,7 @@
     ├── ModelUnavailable         a model cannot be had: says which, why, and what to do
     ├── BackendFailure           a model failed while making a frame
     │   └── OutOfMemory          the device's memory did not suffice
+    ├── LimitReached             as many pictures were made as are allowed
     ├── SessionClosed            a submission for a session that is gone
     └── ProtocolError            a message of the live lane that cannot be read
 
@@ -77,6 +78,10 @@ class OutOfMemory(BackendFailure):
             message,
             "The device ran out of memory. Choose a smaller size or a smaller model.",
         )
+
+
+class LimitReached(TurboUIError):
+    """As many pictures were made as a setting allows."""
 
 
 class SessionClosed(TurboUIError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+ENV_PREFIX = "TURBO_UI_"
 REMOTE_FIELDS = ("strength", "seed", "num_inference_steps")
 """What a remote server may be sent beyond its API's own parameters."""
 
@@ -22,7 +23,9 @@ def setting(default: Any, unit: str, text: str, **bounds: Any) -> Any:
 
 
 class RemoteSettings(BaseSettings):
-    """An OpenAI-compatible images API that draws for us, and how much it may."""
+    """An OpenAI-compatible images API that draws for us, and how much it may. Frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     remote_base_url: str | None = setting(
         None,

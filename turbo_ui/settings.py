@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import SettingsConfigDict
 
 from turbo_ui.errors import InvalidSetting
-from turbo_ui.remote_settings import RemoteSettings, by_commas, setting
+from turbo_ui.remote_settings import ENV_PREFIX, RemoteSettings, by_commas, setting
 
-ENV_PREFIX = "TURBO_UI_"
 TEST_PREFIX = "TURBO_UI_TEST_"
 """Variables with this prefix steer the tests and are none of the app's business."""
 SECRETS = frozenset({"auth", "api_key", "remote_api_key"})
@@ -28,8 +26,6 @@ SECRETS = frozenset({"auth", "api_key", "remote_api_key"})
 
 class Settings(RemoteSettings):
     """The table. Frozen: settings are read once, when the app starts."""
-
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     model: str | None = setting(
         None,
