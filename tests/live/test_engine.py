@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ class Loop:
 
     def __init__(self, *backends: FakeBackend, **engine: Any) -> None:
         self.clock = FakeClock()
-        self.backends = backends or (FakeBackend(),)
+        self.backends: Sequence[FakeBackend] = backends or (FakeBackend(),)
         for backend in self.backends:
             backend.clock = self.clock
         self.backend = self.backends[0]

@@ -1,13 +1,11 @@
-"""The engine: one worker thread per device that takes turns, generates, publishes, records.
+"""The engine: one worker thread for the device that takes turns, generates, publishes, records.
 
 No policy lives here: whose turn it is decides `turns`, when a frame may start or be stopped
-    `pacing`,
-which model serves the `switchboard`.
+`pacing`, which model serves the `switchboard`; what becomes of a request is told by `outcomes`.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,30 +16,22 @@ from turbo_ui.backends.base import Backend
 from turbo_ui.errors import BackendFailure, TurboUIError
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live import pacing
-from turbo_ui.live.events import (
-    Event,
-    Failed,
-    ModelState,
-    Published,
-    Submission,
-    Superseded,
-    Taken,
-)
-from turbo_ui.live.metrics import Metrics, Rolling
+from turbo_ui.live.events import ModelState, Submission, Superseded, Taken
+from turbo_ui.live.outcomes import Outcomes
 from turbo_ui.live.session import Listener, Publish, Session, Sessions
 from turbo_ui.live.switchboard import Switchboard
-from turbo_ui.live.turns import Entry, Turn, choose
+from turbo_ui.live.turns import Entry, Run, choose, is_remote
 from turbo_ui.live.worker import Worker
-
-log = logging.getLogger(__name__)
 
 
 class Engine:
     """Runs the frames of all sessions on one device.
 
+    A second thread waits for the models that run on other machines, so that the device never does.
+
     `open_session`, `submit`, `close_session` and `stats` may be called from any thread and never
-    wait for a frame. Events are published on the worker thread, but for `Superseded` from a mailbox
-    (the submitter's thread), `ModelState` (the loading thread) and `SessionsChanged` (the
+    wait for a frame. Events are published on the worker threads, but for `Superseded` from a
+    mailbox (the submitter's thread), `ModelState` (the loading thread) and `SessionsChanged` (the
     opener's).
 
     Args:
@@ -64,153 +54,107 @@ class Engine:
         self._lock = threading.RLock()
         self._sessions = Sessions(self._lock, listener)
         self._tell = self._sessions.tell
-        self._worker = Worker(self.step, self._ask_again_in_s)
-        self._metrics = Metrics()
-        self._model_ms: dict[str, Rolling] = {}
-        self._running: Turn | None = None
-        self._taken_at = 0.0
-        self._ask_again_at: float | None = None
-        self._was_told_to_stop = False
+        self._outcomes = Outcomes(self._lock, self._tell, clock)
+        self._worker = Worker(self.step, lambda: self._ask_again_in_s(False))
+        self._remote_worker = Worker(
+            self.remote_step, lambda: self._ask_again_in_s(True), "turbo-ui-remote"
+        )
+        self._runs: dict[bool, Run] = {}
+        self._ask_again_at: dict[bool, float | None] = {}
         self._unsubscribe = switchboard.subscribe(self._on_model_state)
 
     # --- the loop
 
     def step(self) -> bool:
         """One turn of the device; False where there was nothing to do."""
-        turn = self._take()
-        if turn is None:
+        return self._step(is_for_remote=False)
+
+    def remote_step(self) -> bool:
+        """One turn of the models that run on other machines; False where there was none."""
+        return self._step(is_for_remote=True)
+
+    def _step(self, is_for_remote: bool) -> bool:
+        run = self._take(is_for_remote)
+        if run is None:
             return False
-        self._announce(turn)
+        self._announce(run)
         try:
-            for entry, frame in self._generate(turn):
-                self._publish(turn, entry, frame)
+            for entry, frame in self._generate(run):
+                self._outcomes.picture(run, entry, frame)
         finally:
-            self._running = None
+            del self._runs[is_for_remote]
+            # a refine may have waited for this turn's frame to leave the mailbox
+            (self._worker if is_for_remote else self._remote_worker).wake()
         return True
 
-    def _take(self) -> Turn | None:
+    def _take(self, is_for_remote: bool) -> Run | None:
         with self._lock:
             now = self._clock()
-            turn, self._ask_again_at = choose(
-                self._sessions.all(), self._serve, self._mean_ms, self._max_batch, now
+            sessions, mean_ms = self._sessions.all(), self._outcomes.mean_ms
+            turn, self._ask_again_at[is_for_remote] = choose(
+                sessions, self._serve, mean_ms, self._max_batch, now, is_for_remote
             )
             if turn is None:
                 return None
             for entry in turn.entries:
                 box = entry.session.mailbox
                 _ = box.take_live() if turn.kind == "live" else box.take_refine()
-            self._running, self._taken_at = turn, now
-            return turn
+            self._runs[is_for_remote] = run = Run(turn, now)
+            return run
 
-    def _announce(self, turn: Turn) -> None:
-        for entry in turn.entries:
-            self._tell(entry.session, Taken(request_id=entry.submission.request_id, kind=turn.kind))
+    def _announce(self, run: Run) -> None:
+        for entry in run.turn.entries:
+            taken = Taken(request_id=entry.submission.request_id, kind=run.turn.kind)
+            self._tell(entry.session, taken)
 
-    def _generate(self, turn: Turn) -> Iterator[tuple[Entry, Frame]]:
+    def _generate(self, run: Run) -> Iterator[tuple[Entry, Frame]]:
         """The frames of a turn with whom they are for; what failed or was stopped is told here."""
+        turn = run.turn
         left = dict(enumerate(turn.entries))
-        self._was_told_to_stop = False
+        run.was_told_to_stop = False
         try:
             requests = [entry.request for entry in turn.entries]
-            for frame in turn.backend.stream(requests, lambda: self._should_stop(turn)):
+            for frame in turn.backend.stream(requests, lambda: self._should_stop(run)):
                 entry = left.pop(frame.index) if frame.is_last else left[frame.index]
                 yield entry, frame
-            if left and not self._was_told_to_stop:
+            if left and not run.was_told_to_stop:
                 raise BackendFailure(f"{turn.backend.spec.id} ended without a picture")
         except Exception as error:
             if len(turn.entries) > 1 and len(left) == len(turn.entries):
                 # one bad request must not take the others of its batch down: each by itself
                 for entry in turn.entries:
-                    yield from self._generate(replace(turn, entries=(entry,)))
+                    yield from self._generate(replace(run, turn=replace(turn, entries=(entry,))))
                 return
             for entry in left.values():
-                self._fail(turn, entry, error)
+                self._outcomes.failed(run, entry, error)
         else:
             for entry in left.values():
-                self._put_aside(turn, entry)
+                self._outcomes.stopped(run, entry)
 
-    def _should_stop(self, turn: Turn) -> bool:
+    def _should_stop(self, run: Run) -> bool:
         """Asked by the backend between two denoising steps."""
+        turn = run.turn
         with self._lock:
-            sessions = [entry.session for entry in turn.entries if entry.session.is_open]
+            entries = [entry for entry in turn.entries if entry.session.is_open]
             if turn.kind == "refine":
-                is_hand_at_work = any(s.mailbox.live for s in self._sessions.all())
-                stop = is_hand_at_work or self._worker.is_stopping
+                is_outdated = any(entry.is_outdated for entry in entries)
+                is_in_the_way = not turn.is_remote and self._is_hand_at_work()
+                stop = is_outdated or is_in_the_way or self._worker.is_stopping
             else:
                 stop = all(
-                    pacing.may_stop_live(s.mailbox.live is not None, s.was_last_stopped)
-                    for s in sessions
+                    pacing.may_stop_live(
+                        entry.session.mailbox.live is not None, entry.session.was_last_stopped
+                    )
+                    for entry in entries
                 )
-            self._was_told_to_stop = stop or not sessions
-            return self._was_told_to_stop
+            run.was_told_to_stop = stop or not entries
+            return run.was_told_to_stop
 
-    def _publish(self, turn: Turn, entry: Entry, frame: Frame) -> None:
-        session, submission = entry.session, entry.submission
-        with self._lock:
-            now = self._clock()
-            wait_ms = max(0.0, (self._taken_at - submission.received_at) * 1000)
-            if turn.kind == "refine" and session.mailbox.live is not None:
-                # the board has moved on: a picture of what it was would be stale
-                if not frame.is_last:
-                    return
-                event: Event = self._supersede(session, submission)
-            else:
-                frame = frame.with_timings(queue_wait_ms=wait_ms, decode_ms=submission.decode_ms)
-                if turn.kind == "refine" and frame.is_last:
-                    frame = replace(frame, kind="refine")
-                self._record(turn, session, frame, now)
-                event = Published(
-                    request_id=submission.request_id,
-                    frame=frame,
-                    kind=turn.kind,
-                    superseded=session.metrics.num_superseded,
-                    queue_wait_ms=wait_ms,
-                )
-        self._tell(session, event)
-
-    def _record(self, turn: Turn, session: Session, frame: Frame, now: float) -> None:
-        measured = (session.metrics, self._metrics) if session.is_open else (self._metrics,)
-        if not frame.is_last:
-            for metrics in measured:
-                metrics.num_previews += 1
-            return
-        inference_ms = frame.timings.inference_ms
-        for metrics in measured:
-            metrics.record_frame(now, inference_ms, frame.timings.queue_wait_ms)
-        if turn.kind == "live":
-            session.was_last_stopped = False
-            session.last_model_id = turn.backend.spec.id
-            rolling = self._model_ms.setdefault(
-                turn.backend.spec.id, Rolling(pacing.GRACE_NUM_FRAMES)
-            )
-            rolling.add(inference_ms)
-
-    def _fail(self, turn: Turn, entry: Entry, error: Exception) -> None:
-        if not isinstance(error, TurboUIError):
-            log.error("%s failed", turn.backend.spec.id, exc_info=error)
-            error = BackendFailure(f"{type(error).__name__}: {error}")
-        with self._lock:
-            entry.session.metrics.num_failed += 1
-            self._metrics.num_failed += 1
-        failed = Failed(request_id=entry.submission.request_id, error=error, kind=turn.kind)
-        self._tell(entry.session, failed)
-
-    def _put_aside(self, turn: Turn, entry: Entry) -> None:
-        """A stopped frame: a refine that yielded to others waits again, all else is superseded."""
-        session = entry.session
-        with self._lock:
-            if turn.kind == "refine" and session.mailbox.put_back(entry.submission):
-                return
-            session.was_last_stopped = turn.kind == "live" or session.was_last_stopped
-            session.metrics.num_stopped += 1
-            self._metrics.num_stopped += 1
-            event = self._supersede(session, entry.submission)
-        self._tell(session, event)
-
-    def _supersede(self, session: Session, submission: Submission) -> Superseded:
-        session.metrics.num_superseded += 1
-        self._metrics.num_superseded += 1
-        return Superseded(request_id=submission.request_id, kind=submission.kind, was_running=True)
+    def _is_hand_at_work(self) -> bool:
+        """A live request waits for the device, whoever's it is."""
+        boxes = [session.mailbox for session in self._sessions.all()]
+        waiting = [box.live.request.model for box in boxes if box.live is not None]
+        return not all(is_remote(self.switchboard.spec(model_id)) for model_id in waiting)
 
     # --- sessions, from any thread
 
@@ -223,12 +167,13 @@ class Engine:
         return self._sessions.open(session_id, publish)
 
     def close_session(self, session_id: str) -> None:
-        """Forgets a session: what waits is dropped, what runs is not published. Unknown ids
-        pass."""
+        """Forgets a session: what waits is dropped, what runs is not shown. Unknown ids pass."""
         self._sessions.close(session_id)
 
     def submit(self, session_id: str, submission: Submission) -> None:
         """Puts a request into the session's mailbox, where the newest wins; returns at once.
+
+        A live request is drawn by another model until its own is ready; a refine waits for its own.
 
         Raises:
             SessionClosed: no such session is open.
@@ -238,18 +183,21 @@ class Engine:
         with self._lock:
             session = self._sessions.get(session_id)
             replaced = session.mailbox.put(submission, self._clock())
-            for metrics in (session.metrics, self._metrics):
+            for metrics in (session.metrics, self._outcomes.metrics):
                 metrics.num_superseded += len(replaced)
         for old in replaced:
             self._tell(session, Superseded(request_id=old.request_id, kind=old.kind))
-        self._worker.wake()
+        # asked last: a model that fails from here on is told by `_on_model_state`
+        for state in self.switchboard.states():
+            if state.state == "failed" and submission.kind == "refine":
+                self._refuse_refines(state)
+        self._wake()
 
     def stats(self, session_id: str | None = None) -> dict[str, Any]:
         """Counts and percentiles of one session, or of all together since the start.
 
         `running_ms` is how long the frame on the device has been running, None where none is: a
-            large
-        one is a model that hangs.
+        large one is a model that hangs.
 
         Raises:
             SessionClosed: no such session is open.
@@ -257,49 +205,67 @@ class Engine:
         with self._lock:
             now = self._clock()
             is_one = session_id is not None
-            metrics = self._sessions.get(session_id).metrics if is_one else self._metrics
-            running_ms = None if self._running is None else (now - self._taken_at) * 1000
+            metrics = self._sessions.get(session_id).metrics if is_one else self._outcomes.metrics
+            run = self._runs.get(False)
             return {
                 **metrics.to_json(now),
                 "num_sessions": len(self._sessions),
-                "running_ms": running_ms,
+                "running_ms": None if run is None else (now - run.taken_at) * 1000,
             }
 
-    # --- the worker thread
+    # --- the worker threads
 
     def start(self) -> None:
-        """Starts the worker thread."""
+        """Starts the worker threads."""
         self._worker.start()
+        self._remote_worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Lets the frame in flight finish and ends the thread.
+        """Lets the frame in flight finish and ends the threads.
+
+        A remote picture is not waited for: its time is not ours to know.
 
         Returns:
-            False where the frame did not end in time; the thread is then left behind.
+            False where the device's frame did not end in time; its thread is then left behind.
         """
         self._unsubscribe()
+        self._remote_worker.ask_to_stop()
         return self._worker.stop(timeout_s)
 
     @property
     def is_running(self) -> bool:
-        """The worker thread is alive and not asked to end."""
+        """The device's worker thread is alive and not asked to end."""
         return self._worker.is_running
+
+    def _wake(self) -> None:
+        self._worker.wake()
+        self._remote_worker.wake()
 
     # --- what the parts ask for
 
-    def _ask_again_in_s(self) -> float | None:
-        at = self._ask_again_at
+    def _ask_again_in_s(self, is_for_remote: bool) -> float | None:
+        at = self._ask_again_at.get(is_for_remote)
         return None if at is None else max(0.0, at - self._clock())
 
     def _on_model_state(self, state: ModelState) -> None:
         self._sessions.tell_all(state)
-        self._worker.wake()
+        if state.state == "failed":
+            self._refuse_refines(state)
+        self._wake()
+
+    def _refuse_refines(self, failed: ModelState) -> None:
+        """What waits for a model that cannot be had would wait for ever."""
+        refused: list[tuple[Session, Submission]] = []
+        with self._lock:
+            for session in self._sessions.all():
+                waiting = session.mailbox.refine
+                if waiting is not None and waiting.request.model == failed.model_id:
+                    refused.append((session, session.mailbox.take_refine()))
+        for session, submission in refused:
+            error = TurboUIError(failed.text or f"{failed.model_id} is not available.")
+            self._outcomes.refused(session, submission, error)
 
     def _serve(
         self, session: Session, request: FrameRequest
     ) -> tuple[Backend, FrameRequest] | None:
         return self.switchboard.serve(request, session.last_model_id)
-
-    def _mean_ms(self, model_id: str) -> float | None:
-        rolling = self._model_ms.get(model_id)
-        return None if rolling is None else rolling.mean_of_last(pacing.GRACE_NUM_FRAMES)

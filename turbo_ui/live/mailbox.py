@@ -19,6 +19,8 @@ class Mailbox:
         waiting_since: when the live slot was last filled from empty, in seconds. A replacement does
             not change it, so that a busy hand does not lose its turn.
         last_put_at: when the live slot was last filled at all: the hand's last sign of life.
+        num_put: how many submissions came in. Who took one out can tell by it whether that one is
+            still the newest.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class Mailbox:
         self.waiting_since = 0.0
         self.refine_since = 0.0
         self.last_put_at = 0.0
+        self.num_put = 0
 
     @property
     def live(self) -> Submission | None:
@@ -43,6 +46,7 @@ class Mailbox:
         """Takes a submission in and returns those that lost their place."""
         replaced = [self._refine] if self._refine is not None else []
         self._refine = None
+        self.num_put += 1
         if submission.kind == "refine":
             self._refine = submission
             self.refine_since = now
@@ -57,8 +61,7 @@ class Mailbox:
         return replaced
 
     def put_back(self, refine: Submission) -> bool:
-        """A refine that had to yield waits again, in its old place; False where a newer input
-        came."""
+        """A refine that had to yield waits again, in its old place; False where one is there."""
         if self._live is not None or self._refine is not None:
             return False
         self._refine = refine

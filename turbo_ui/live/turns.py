@@ -1,7 +1,8 @@
 """Whose turn it is: a pure choice among the sessions that wait.
 
 Live frames go before refines; within each, whoever has waited longest goes first. Requests of other
-sessions that can share the batch come along, in the same order.
+sessions that can share the batch come along, in the same order. Models that run elsewhere have
+turns of their own: the device never waits for another machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from turbo_ui.backends.base import Backend
+from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live import pacing
 from turbo_ui.live.events import Submission, SubmissionKind
@@ -18,20 +20,45 @@ from turbo_ui.live.session import Session
 
 @dataclass(frozen=True)
 class Entry:
-    """One session's part of a turn; `request` is what runs, fitted to the model that serves."""
+    """One session's part of a turn; `request` is what runs, fitted to the model that serves.
+
+    `num_put` is the mailbox's count when the submission was taken. Ask `is_outdated` under the
+    engine's lock.
+    """
 
     session: Session
     submission: Submission
     request: FrameRequest
+    num_put: int
+
+    @property
+    def is_outdated(self) -> bool:
+        """The session has asked for something newer since."""
+        return self.session.mailbox.num_put != self.num_put
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What the device does next: requests that share a batch, all live or one refine."""
+    """What runs next: requests that share a batch, all live or one refine."""
 
     backend: Backend
     kind: SubmissionKind
     entries: tuple[Entry, ...]
+
+    @property
+    def is_remote(self) -> bool:
+        """It runs on another machine, and keeps the device free."""
+        return is_remote(self.backend.spec)
+
+
+@dataclass
+class Run:
+    """A turn that runs: since when, on the engine's clock in seconds, and whether it was told to
+    stop."""
+
+    turn: Turn
+    taken_at: float
+    was_told_to_stop: bool = False
 
 
 Serve = Callable[[Session, FrameRequest], tuple[Backend, FrameRequest] | None]
@@ -41,14 +68,23 @@ MeanInferenceMs = Callable[[str], float | None]
 """The mean time of a model's last frames, by its id."""
 
 
+def is_remote(spec: ModelSpec) -> bool:
+    """The model runs on another machine."""
+    return spec.family == "remote"
+
+
 def choose(
     sessions: Iterable[Session],
     serve: Serve,
     mean_inference_ms: MeanInferenceMs,
     max_batch: int,
     now: float,
+    is_for_remote: bool = False,
 ) -> tuple[Turn | None, float | None]:
     """The next turn, its submissions still in their mailboxes.
+
+    Args:
+        is_for_remote: choose among what remote models serve; else among what the device does.
 
     Returns:
         The turn, or None; and, where all that waits is in its grace, when to ask again (same
@@ -61,15 +97,16 @@ def choose(
     )
     first: tuple[Backend, object] | None = None
     entries: list[Entry] = []
+    is_hand_at_work = False
     ask_again_at: float | None = None
     for session in waiting:
-        submission = session.mailbox.live
-        assert submission is not None
-        served = serve(session, submission.request)
-        if served is None:
-            continue
-        backend, request = served
         box = session.mailbox
+        assert box.live is not None
+        served = serve(session, box.live.request)
+        if served is None or is_remote(served[0].spec) is not is_for_remote:
+            continue
+        is_hand_at_work = True
+        backend, request = served
         mean_ms = mean_inference_ms(backend.spec.id)
         may_run_at = pacing.ready_at(box.waiting_since, box.last_put_at, mean_ms)
         if may_run_at > now:
@@ -79,29 +116,33 @@ def choose(
         if first is None:
             first = (backend, key)
         if first[0] is backend and first[1] == key:
-            entries.append(Entry(session, submission, request))
+            entries.append(Entry(session, box.live, request, box.num_put))
             if len(entries) == min(max_batch, backend.max_batch):
                 break
     if first is not None:
         return Turn(first[0], "live", tuple(entries)), None
-    if waiting:
-        # a hand is at work, in its grace: a refine would only be begun and stopped
+    if is_hand_at_work:
+        # it is in its grace: a refine would only be begun and stopped
         return None, ask_again_at
-    return _refine(known, serve), None
+    return _refine(known, serve, is_for_remote), None
 
 
-def _refine(sessions: list[Session], serve: Serve) -> Turn | None:
+def _refine(sessions: list[Session], serve: Serve, is_for_remote: bool) -> Turn | None:
     waiting = sorted(
         (session for session in sessions if session.mailbox.refine is not None),
         key=lambda session: session.mailbox.refine_since,
     )
     for session in waiting:
-        submission = session.mailbox.refine
-        assert submission is not None
-        if session.mailbox.live is not None:
+        box = session.mailbox
+        assert box.refine is not None
+        if box.live is not None:
             continue
-        served = serve(session, submission.request)
-        if served is not None:
-            backend, request = served
-            return Turn(backend, "refine", (Entry(session, submission, request),))
+        served = serve(session, box.refine.request)
+        # another model's picture would be no better than the draft: it waits for its own
+        if served is None or served[0].spec.id != box.refine.request.model:
+            continue
+        backend, request = served
+        if is_remote(backend.spec) is is_for_remote:
+            entry = Entry(session, box.refine, request, box.num_put)
+            return Turn(backend, "refine", (entry,))
     return None

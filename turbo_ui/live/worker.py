@@ -18,11 +18,16 @@ class Worker:
     Args:
         step: does one thing; False where there was nothing to do.
         ask_again_in_s: how long to sleep at most when there was nothing to do; None is until woken.
+        name: of the thread.
     """
 
     def __init__(
-        self, step: Callable[[], bool], ask_again_in_s: Callable[[], float | None]
+        self,
+        step: Callable[[], bool],
+        ask_again_in_s: Callable[[], float | None],
+        name: str = "turbo-ui-engine",
     ) -> None:
+        self._name = name
         self._step = step
         self._ask_again_in_s = ask_again_in_s
         self._changed = threading.Condition()
@@ -37,14 +42,18 @@ class Worker:
 
     def start(self) -> None:
         assert self._thread is None, "the worker was started before"
-        self._thread = threading.Thread(target=self._run, name="turbo-ui-engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Ends the thread after the step in hand; False where that did not end in time."""
+    def ask_to_stop(self) -> None:
+        """The step in hand is the last one."""
         with self._changed:
             self.is_stopping = True
             self._changed.notify_all()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ends the thread after the step in hand; False where that did not end in time."""
+        self.ask_to_stop()
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
