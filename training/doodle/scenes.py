@@ -1,9 +1,8 @@
 """Scenes of one to four objects with a caption: what the model learns to paint.
 
 A caption without a place for each word would leave the model guessing, and a guess averaged over
-all
-answers is a smear. So whatever the sketch does not show has one right answer: text alone gives a
-canonical layout, and a background that is neither named nor drawn is white.
+all answers is a smear. So whatever the sketch does not show has one right answer: text alone gives
+a canonical layout, and a background that is neither named nor drawn is white.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from training.doodle.captions import write_caption
 from training.doodle.data import COLOURS, OBJECT_PX, Concept
 
 SIZE_PX = 256
@@ -188,62 +188,6 @@ def render(scene: Scene) -> np.ndarray:
         layer = place_layer(placed).astype(np.float32)
         picture = picture * (1 - layer[..., 3:] / 255) + layer[..., :3]
     return picture.round().clip(0, 255).astype(np.uint8)
-
-
-# -- captions -------------------------------------------------------------------------------------
-
-
-def article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
-
-
-def plural(noun: str) -> str:
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return noun if noun.endswith("s") else f"{noun}es"
-    if noun.endswith("y") and noun[-2] not in "aeiou":
-        return f"{noun[:-1]}ies"
-    return f"{noun}s"
-
-
-def name_object(rng: np.random.Generator, placed: Placed, has_sketch: bool) -> str:
-    """A noun phrase for an object: a name or synonym, sometimes with its colour."""
-    concept = placed.concept
-    noun = concept.name
-    draw = rng.random()
-    if has_sketch and concept.sketch_only_names and draw < 0.35:
-        noun = concept.sketch_only_names[0]
-    elif concept.synonyms and draw > 0.65:
-        noun = concept.synonyms[rng.integers(len(concept.synonyms))]
-    if placed.colour and (not has_sketch or rng.random() < 0.7):
-        noun = f"{placed.colour} {noun}"
-    return noun
-
-
-def write_caption(
-    rng: np.random.Generator, objects: Sequence[Placed], phrase: str, has_sketch: bool
-) -> str:
-    """Name the objects, mostly from left to right, and the background phrase, in many wordings."""
-    order = sorted(objects, key=lambda p: p.x)
-    if has_sketch and rng.random() < 0.25:
-        rng.shuffle(order)  # type: ignore[arg-type]
-    nouns = [name_object(rng, placed, has_sketch) for placed in order]
-    style = rng.random()
-    if len(set(nouns)) == 1 and len(nouns) > 1:
-        text = f"{('', '', 'two', 'three', 'four')[len(nouns)]} {plural(nouns[0])}"
-    else:
-        parts = [noun if style < 0.4 else f"{article(noun)} {noun}" for noun in nouns]
-        if has_sketch and len(parts) > 1 and rng.random() < 0.12:
-            sides = ("on the left", "on the right")
-            parts[0], parts[-1] = f"{parts[0]} {sides[0]}", f"{parts[-1]} {sides[1]}"
-        joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
-        text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + joint + parts[-1]
-    if phrase:
-        comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
-        text = f"{text}{comma}{phrase}"
-    return text
-
-
-# -- sampling -------------------------------------------------------------------------------------
 
 
 def _pick(rng: np.random.Generator, concepts: Sequence[Concept], num: int) -> list[Concept]:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
 
-from training.doodle import scenes
+from training.doodle import captions, scenes
 from training.doodle.data import COLOURS, Concept, read_emojibase
 from training.doodle.model import NUM_TOKENS
 
@@ -134,7 +134,7 @@ def sample_caption(
         noun = names[0] if rng.random() < 0.5 else names[rng.integers(len(names))]
         colour = int(rng.integers(len(COLOURS))) if rng.random() < 0.25 else -1
         noun = f"{tuple(COLOURS)[colour]} {noun}" if colour >= 0 else noun
-        put(noun if bare else f"{scenes.article(noun)} {noun}")
+        put(noun if bare else f"{captions.article(noun)} {noun}")
         ends.append(len(ids) - 1)
         colours.append(colour + 1)
         if position < num - 1:

@@ -1,14 +1,14 @@
 """Drawings as people make them, written as strokes in code.
 
-They are the "unseen hands" of the evaluation and the app's example sketches.
-They are drawn from memory of the objects, not traced, and never used in training.
+They are the "unseen hands" of the evaluation and the app's example sketches: drawn from memory of
+the objects, not traced, and never used in training.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.doodle.drawings import blobs, brush, outlines
+from training.doodle.drawings import album
 from training.doodle.drawings.strokes import BOARD_PX, Pen, Stroke, render
 
 __all__ = ["BOARD_PX", "Drawing", "Stroke", "all_drawings", "render"]
@@ -34,7 +34,7 @@ class Drawing:
 def all_drawings() -> list[Drawing]:
     """Return every drawing, the same on every call."""
     drawings = []
-    for hand, table in (("blobs", blobs.TABLE), ("pen", outlines.TABLE), ("brush", brush.TABLE)):
+    for hand, table in (("blobs", album.BLOBS), ("pen", album.OUTLINES), ("brush", album.BRUSH)):
         for label, (prompt, draw, place, size, turn) in table.items():
             pen = Pen(hand, place, size, turn, seed=len(drawings))
             draw(pen)

@@ -232,30 +232,9 @@ def jack_o_lantern(p: Pen) -> None:
 
 def whale(p: Pen) -> None:
     p.smooth(
-        "#3f97e8",
-        6,
-        56,
-        18,
-        32,
-        46,
-        30,
-        70,
-        54,
-        84,
-        46,
-        82,
-        28,
-        97,
-        24,
-        98,
-        44,
-        86,
-        74,
-        52,
-        88,
-        18,
-        82,
-    )
+        "#3f97e8", 6, 56, 18, 32, 46, 30, 70, 54, 84, 46, 82, 28, 97, 24, 98, 44, 86, 74,
+        52, 88, 18, 82
+    )  # fmt: skip
     p.smooth("#d4e9fb", 8, 64, 34, 74, 62, 74, 46, 87, 18, 81)
     p.dots(BLACK, 24, 54, radius=3)
     p.curve(SKY, 32, 26, 30, 12, 20, 8)
@@ -284,38 +263,3 @@ def lady_beetle(p: Pen) -> None:
     p.line(BLACK, 50, 22, 50, 95)
     p.dots(BLACK, 30, 44, 70, 44, 26, 68, 74, 68, 40, 84, 62, 84, radius=5.5)
     p.dots(WHITE, 42, 14, 58, 14, radius=3)
-
-
-# label: (prompt, draw, place, size, turn)
-TABLE = {
-    "red apple": ("an apple", red_apple, (256, 262), 330, 0),
-    "automobile": ("a red car", automobile, (250, 290), 430, 0),
-    "house": ("a house", house, (262, 256), 400, 0),
-    "deciduous tree": ("a tree", deciduous_tree, (180, 270), 380, 0),
-    "sailboat": ("a sailboat", sailboat, (300, 240), 340, 0),
-    "fish": ("a blue fish", fish, (256, 250), 400, -6),
-    "sunflower": ("a sunflower", sunflower, (240, 262), 430, 0),
-    "snowman without snow": ("a snowman", snowman, (256, 276), 400, 0),
-    "birthday cake": ("a birthday cake", birthday_cake, (256, 250), 370, 0),
-    "rocket": ("a rocket", rocket, (290, 240), 400, 28),
-    "penguin": ("a penguin", penguin, (200, 270), 350, 0),
-    "frog": ("a frog", frog, (256, 256), 360, 0),
-    "pig face": ("a pig face", pig_face, (340, 330), 260, 0),
-    "mushroom": ("a mushroom", mushroom, (256, 256), 340, 0),
-    "watermelon": ("a slice of watermelon", watermelon, (256, 250), 380, 8),
-    "strawberry": ("a strawberry", strawberry, (170, 180), 260, 0),
-    "hamburger": ("a hamburger", hamburger, (256, 270), 360, 0),
-    "soft ice cream": ("soft ice cream", soft_ice_cream, (256, 256), 420, 0),
-    "bus": ("a yellow bus", bus, (256, 270), 430, 0),
-    "grinning face": ("a grinning face", grinning_face, (256, 256), 340, 0),
-    "owl": ("an owl", owl, (256, 262), 380, 0),
-    "turtle": ("a turtle", turtle, (240, 320), 360, 0),
-    "butterfly": ("a butterfly", butterfly, (256, 236), 390, 6),
-    "cactus": ("a cactus", cactus, (350, 256), 320, 0),
-    "pizza": ("a slice of pizza", pizza, (256, 256), 380, 0),
-    "jack-o-lantern": ("a halloween pumpkin", jack_o_lantern, (256, 250), 360, 0),
-    "whale": ("a whale", whale, (256, 270), 400, 0),
-    "honeybee": ("a bee", honeybee, (220, 200), 300, 0),
-    "ringed planet": ("a planet", ringed_planet, (256, 256), 400, 0),
-    "lady beetle": ("a ladybug", lady_beetle, (256, 256), 320, 20),
-}

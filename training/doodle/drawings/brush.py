@@ -21,29 +21,9 @@ def rainbow(p: Pen) -> None:
 
 def snake(p: Pen) -> None:
     p.curve(
-        GREEN,
-        96,
-        80,
-        70,
-        88,
-        62,
-        66,
-        40,
-        58,
-        26,
-        74,
-        8,
-        66,
-        12,
-        40,
-        36,
-        30,
-        34,
-        16,
-        18,
-        14,
-        width=46,
-    )
+        GREEN, 96, 80, 70, 88, 62, 66, 40, 58, 26, 74, 8, 66, 12, 40, 36, 30, 34, 16, 18,
+        14, width=46
+    )  # fmt: skip
     p.dots(BLACK, 20, 12, radius=2.2)
     p.line(RED, 12, 15, 3, 19, width=10)
 
@@ -200,33 +180,3 @@ def potted_plant(p: Pen) -> None:
         p.line(GREEN, 50, y + 18, x, y, width=40)
     p.line("#c8693a", 28, 68, 72, 68, width=36)
     p.line("#c8693a", 36, 80, 64, 80, 60, 92, 40, 92, width=32)
-
-
-# label: (prompt, draw, place, size, turn)
-TABLE = {
-    "banana": ("a banana", banana, (256, 256), 340, 0),
-    "rainbow": ("a rainbow", rainbow, (256, 256), 400, 0),
-    "snake": ("a green snake", snake, (256, 256), 400, 0),
-    "palm tree": ("a palm tree", palm_tree, (200, 262), 390, 0),
-    "evergreen tree": ("a pine tree", evergreen_tree, (256, 256), 390, 0),
-    "tulip": ("a pink tulip", tulip, (300, 262), 360, 0),
-    "candle": ("a candle", candle, (256, 256), 360, 0),
-    "lollipop": ("a lollipop", lollipop, (256, 262), 380, 30),
-    "high voltage": ("a lightning bolt", high_voltage, (256, 256), 340, 0),
-    "fire": ("fire", fire, (256, 256), 360, 0),
-    "droplet": ("a drop of water", droplet, (180, 300), 280, 0),
-    "musical note": ("a musical note", musical_note, (256, 256), 330, 0),
-    "cherries": ("two cherries", cherries, (256, 256), 350, 0),
-    "grapes": ("grapes", grapes, (256, 256), 360, 0),
-    "flamingo": ("a pink flamingo", flamingo, (256, 262), 400, 0),
-    "crab": ("a crab", crab, (256, 300), 370, 0),
-    "octopus": ("an octopus", octopus, (256, 256), 350, 0),
-    "hot pepper": ("a red hot pepper", hot_pepper, (256, 256), 340, 0),
-    "magnet": ("a magnet", magnet, (330, 200), 260, 0),
-    "sun": ("the sun", sun, (170, 170), 300, 0),
-    "alarm clock": ("a red alarm clock", alarm_clock, (256, 256), 350, 0),
-    "pear": ("a pear", pear, (256, 256), 360, 0),
-    "ladder": ("a ladder", ladder, (256, 256), 380, 12),
-    "broom": ("a broom", broom, (256, 256), 360, 0),
-    "potted plant": ("a potted plant", potted_plant, (256, 256), 370, 0),
-}

@@ -130,32 +130,9 @@ def crown(p: Pen) -> None:
 
 def t_shirt(p: Pen) -> None:
     p.poly(
-        FOREST,
-        34,
-        12,
-        12,
-        20,
-        0,
-        46,
-        18,
-        54,
-        25,
-        44,
-        25,
-        92,
-        75,
-        92,
-        75,
-        44,
-        82,
-        54,
-        100,
-        46,
-        88,
-        20,
-        66,
-        12,
-    )
+        FOREST, 34, 12, 12, 20, 0, 46, 18, 54, 25, 44, 25, 92, 75, 92, 75, 44, 82, 54, 100,
+        46, 88, 20, 66, 12
+    )  # fmt: skip
     p.arc(FOREST, 50, 12, 16, 13, 0, 180)
 
 
@@ -187,32 +164,9 @@ def giraffe(p: Pen) -> None:
 
 def snail(p: Pen) -> None:
     p.curve(
-        MAROON,
-        62,
-        50,
-        56,
-        42,
-        46,
-        50,
-        54,
-        64,
-        72,
-        58,
-        72,
-        34,
-        50,
-        26,
-        32,
-        42,
-        34,
-        68,
-        54,
-        78,
-        76,
-        74,
-        84,
-        52,
-    )
+        MAROON, 62, 50, 56, 42, 46, 50, 54, 64, 72, 58, 72, 34, 50, 26, 32, 42, 34, 68, 54,
+        78, 76, 74, 84, 52
+    )  # fmt: skip
     p.curve(MAROON, 34, 66, 22, 62, 20, 38, 10, 36, 4, 48, 8, 70, 26, 84, 60, 86, 97, 86, 80, 72)
     p.line(MAROON, 10, 36, 4, 18)
     p.line(MAROON, 18, 36, 22, 18)
@@ -286,36 +240,3 @@ def castle(p: Pen) -> None:
     p.curve(INK, 41, 94, 42, 74, 50, 68, 58, 74, 59, 94)
     p.poly(INK, 14, 48, 22, 48, 22, 60, 14, 60)
     p.poly(INK, 78, 48, 86, 48, 86, 60, 78, 60)
-
-
-# label: (prompt, draw, place, size, turn)
-TABLE = {
-    "cat face": ("a cat face", cat_face, (256, 256), 360, 0),
-    "rabbit face": ("a rabbit", rabbit_face, (200, 262), 340, 0),
-    "bicycle": ("a bicycle", bicycle, (256, 256), 430, 0),
-    "umbrella": ("a purple umbrella", umbrella, (256, 256), 380, 8),
-    "star": ("a yellow star", star, (256, 250), 360, 0),
-    "red heart": ("a red heart", red_heart, (256, 256), 330, 0),
-    "cloud": ("a cloud", cloud, (256, 180), 380, 0),
-    "crescent moon": ("a yellow moon", crescent_moon, (330, 200), 300, 0),
-    "key": ("a golden key", key, (256, 256), 340, 0),
-    "scissors": ("scissors with red handles", scissors, (256, 256), 340, 0),
-    "glasses": ("glasses", glasses, (256, 256), 400, 0),
-    "envelope": ("an envelope", envelope, (256, 256), 360, 0),
-    "airplane": ("a blue airplane", airplane, (256, 256), 400, 148),
-    "bell": ("a golden bell", bell, (256, 262), 320, 0),
-    "light bulb": ("a light bulb", light_bulb, (300, 250), 360, 0),
-    "crown": ("a golden crown", crown, (256, 262), 360, 0),
-    "t-shirt": ("a green t-shirt", t_shirt, (256, 262), 370, 0),
-    "elephant": ("an elephant", elephant, (256, 256), 400, 0),
-    "giraffe": ("a giraffe", giraffe, (256, 262), 430, 0),
-    "snail": ("a snail", snail, (270, 290), 360, 0),
-    "cupcake": ("a pink cupcake", cupcake, (256, 256), 350, 0),
-    "hot beverage": ("a cup of coffee", hot_beverage, (260, 256), 360, 0),
-    "teapot": ("a red teapot", teapot, (256, 256), 380, 0),
-    "anchor": ("an anchor", anchor, (256, 256), 360, 0),
-    "pencil": ("a pencil", pencil, (256, 256), 340, 0),
-    "camera": ("a camera", camera, (256, 256), 370, 0),
-    "spider": ("a spider", spider, (180, 300), 300, 0),
-    "castle": ("a castle", castle, (256, 262), 400, 0),
-}

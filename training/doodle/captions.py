@@ -1,0 +1,81 @@
+"""Scenes in words, many wordings: "cat", "a cat and an apple on grass", "two bees, at night"."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from training.doodle.data import Concept
+
+
+class Thing(Protocol):
+    """What a caption has to know of an object: what it is, its colour, and where it stands."""
+
+    @property
+    def concept(self) -> Concept: ...
+
+    @property
+    def colour(self) -> str | None: ...
+
+    @property
+    def x(self) -> float: ...
+
+
+def article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def plural(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun if noun.endswith("s") else f"{noun}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
+
+
+def name_object(rng: np.random.Generator, thing: Thing, has_sketch: bool) -> str:
+    """A noun phrase for an object: a name or synonym, sometimes with its colour."""
+    concept = thing.concept
+    noun = concept.name
+    draw = rng.random()
+    if has_sketch and concept.sketch_only_names and draw < 0.35:
+        noun = concept.sketch_only_names[0]
+    elif concept.synonyms and draw > 0.65:
+        noun = concept.synonyms[rng.integers(len(concept.synonyms))]
+    if thing.colour and (not has_sketch or rng.random() < 0.7):
+        noun = f"{thing.colour} {noun}"
+    return noun
+
+
+def write_caption(
+    rng: np.random.Generator, things: Sequence[Thing], phrase: str, has_sketch: bool
+) -> str:
+    """Name the objects, mostly from left to right, and the background phrase, in many wordings.
+
+    Args:
+        rng: the only source of randomness.
+        things: one to four.
+        phrase: of the background; empty says nothing of it.
+        has_sketch: a sketch shows the layout. Without one the order says who stands left, and
+            nothing is left unsaid.
+    """
+    order = sorted(things, key=lambda thing: thing.x)
+    is_in_order = not has_sketch or rng.random() >= 0.25
+    if not is_in_order:
+        rng.shuffle(order)  # type: ignore[arg-type]
+    nouns = [name_object(rng, thing, has_sketch) for thing in order]
+    style = rng.random()
+    if len(set(nouns)) == 1 and len(nouns) > 1:
+        text = f"{('', '', 'two', 'three', 'four')[len(nouns)]} {plural(nouns[0])}"
+    else:
+        parts = [noun if style < 0.4 else f"{article(noun)} {noun}" for noun in nouns]
+        says_places = has_sketch and len(parts) > 1 and rng.random() < 0.12
+        if says_places and is_in_order:
+            sides = ("on the left", "on the right")
+            parts[0], parts[-1] = f"{parts[0]} {sides[0]}", f"{parts[-1]} {sides[1]}"
+        joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
+        text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + joint + parts[-1]
+    if phrase:
+        comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
+        text = f"{text}{comma}{phrase}"
+    return text
