@@ -1,0 +1,92 @@
+"""Captions name what stands in the scene, in order, and never say more than is there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.training.things import concepts
+from training.doodle.captions import article, name_object, plural, write_caption
+from training.doodle.data import Concept
+
+
+@dataclass(frozen=True)
+class Stood:
+    """A thing with a place."""
+
+    concept: Concept
+    x: float
+    colour: str | None = None
+
+
+APPLE, BEE, CAT, *_ = concepts()
+
+
+def captions(things: list[Stood], phrase: str = "", has_sketch: bool = False) -> set[str]:
+    return {
+        write_caption(np.random.default_rng(seed), things, phrase, has_sketch)
+        for seed in range(400)
+    }
+
+
+@pytest.mark.parametrize(
+    ("noun", "wanted"), [("apple", "an"), ("cat", "a"), ("owl", "an"), ("blue owl", "a")]
+)
+def test_articles(noun: str, wanted: str) -> None:
+    assert article(noun) == wanted
+
+
+@pytest.mark.parametrize(
+    ("noun", "wanted"),
+    [("cat", "cats"), ("box", "boxes"), ("peach", "peaches"), ("cherry", "cherries"),
+     ("monkey", "monkeys"), ("glasses", "glasses"), ("fish", "fishes")],
+)  # fmt: skip
+def test_plurals(noun: str, wanted: str) -> None:
+    assert plural(noun) == wanted
+
+
+def test_one_thing_is_named_with_and_without_article_and_by_its_synonym() -> None:
+    assert captions([Stood(APPLE, 128)]) == {"apple", "an apple", "fruit", "a fruit"}
+
+
+def test_without_a_sketch_the_order_and_the_colour_are_always_said() -> None:
+    for text in captions([Stood(CAT, 186), Stood(BEE, 70, "blue")]):
+        first, second = text.split(" and ")
+        assert first.removeprefix("a ") == "blue bee"
+        assert second.removeprefix("a ") in ("cat", "kitty")
+
+
+def test_places_are_said_of_the_things_that_stand_there() -> None:
+    found = captions([Stood(CAT, 186), Stood(BEE, 70)], has_sketch=True)
+    placed = [text for text in found if "left" in text]
+    assert placed
+    for text in placed:
+        left, right = text.replace(", ", " and ").split(" and ")
+        assert left.endswith("bee on the left")
+        assert right.endswith(("cat on the right", "kitty on the right"))
+    assert any(text.split(" and ")[-1].endswith("bee") for text in found), "order may be free"
+
+
+def test_the_same_thing_several_times_is_counted() -> None:
+    found = captions([Stood(BEE, 48), Stood(BEE, 128), Stood(BEE, 208)])
+    assert found == {"three bees"}
+
+
+def test_the_background_is_said_last() -> None:
+    assert captions([Stood(BEE, 128)], "on grass") == {
+        "bee on grass",
+        "bee, on grass",
+        "a bee on grass",
+        "a bee, on grass",
+    }
+    assert captions([Stood(BEE, 128)], "pink background") == {
+        "bee, pink background",
+        "a bee, pink background",
+    }
+
+
+def test_a_held_out_word_is_never_said() -> None:
+    thing = Concept(0, "dog", "dog", "1F436", APPLE.image, ("puppy",), ("pooch",))
+    dice = np.random.default_rng(0)
+    said = {name_object(dice, Stood(thing, 0), has_sketch=True) for _ in range(200)}
+    assert said == {"dog", "puppy"}

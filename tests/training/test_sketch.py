@@ -1,0 +1,77 @@
+"""Sketches: every hand draws the thing at its place, repeatably, and a board may stay empty."""
+
+import numpy as np
+import pytest
+
+from tests.training.things import concepts
+from training.doodle import sketch
+from training.doodle.features import foreground
+from training.doodle.hands import HANDS, Hand, Sheet
+from training.doodle.measures import iou
+from training.doodle.scenes import BACKGROUNDS, WHITE, Placed, Scene, render
+
+THINGS = concepts()
+BALL = Placed(THINGS[0], 110, 140, 180)
+
+
+@pytest.mark.parametrize("hand", [hand for hand, _ in HANDS], ids=lambda hand: hand.__name__)
+def test_each_hand_draws_the_thing_at_its_place(hand: Hand) -> None:
+    truth = foreground(render(Scene((BALL,), WHITE, "")))
+    overlaps = []
+    for seed in range(8):
+        canvas = np.full((256, 256, 3), 255, np.uint8)
+        hand(Sheet(np.random.default_rng(seed), canvas, BALL))
+        assert (canvas != 255).any()
+        overlaps.append(iou(foreground(canvas), truth))
+    assert np.median(overlaps) > 0.55
+
+
+def test_the_hands_are_chosen_by_shares_that_add_up() -> None:
+    assert sum(share for _, share in HANDS) == pytest.approx(1)
+
+
+def test_the_same_dice_give_the_same_sketch_and_others_another() -> None:
+    scene = Scene((BALL,), WHITE, "")
+    first, again, other = (sketch.degrade(np.random.default_rng(s), scene) for s in (5, 5, 6))
+    assert first.shape == (256, 256, 3)
+    assert first.dtype == np.uint8
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_without_objects_the_board_is_empty_paper() -> None:
+    shades = set()
+    for seed in range(60):
+        board = sketch.degrade(np.random.default_rng(seed), Scene((), WHITE, ""))
+        assert (board == board[0, 0]).all()
+        assert board.min() >= 255 - 22
+        shades.add(tuple(int(value) for value in board[0, 0]))
+    assert (255, 255, 255) in shades
+    assert len(shades) > 1, "paper may be off-white"
+
+
+def test_colours_are_wrong_but_near() -> None:
+    sheet = Sheet(np.random.default_rng(0), np.zeros((256, 256, 3), np.uint8), BALL)
+    drawn = np.array([sheet.colour(np.array([224.0, 40.0, 40.0])) for _ in range(100)])
+    assert len({tuple(colour) for colour in drawn.tolist()}) > 10
+    assert (drawn[:, 0] > drawn[:, 1] + 60).mean() > 0.95
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS[:9], ids=lambda b: b.kind)
+def test_a_drawn_background_covers_paper_with_its_colours(background) -> None:
+    scene = Scene((), background, "", is_background_drawn=True)
+    boards = [sketch.degrade(np.random.default_rng(seed), scene) for seed in range(6)]
+    truth = render(scene).astype(float).mean(axis=(0, 1))
+    assert all((board != 255).any(axis=-1).mean() > 0.1 for board in boards)
+    full = [board for board in boards if (board != 255).any(axis=-1).mean() > 0.99]
+    assert full
+    assert min(np.abs(board.mean(axis=(0, 1)) - truth).mean() for board in full) < 25
+
+
+def test_an_unfinished_object_lacks_one_side_only() -> None:
+    drawn = render(Scene((BALL,), WHITE, ""))
+    blank = np.full_like(drawn, 255)
+    left = drawn.copy()
+    sketch.rub_out(np.random.default_rng(1), left, blank, BALL)
+    before, after = (int((picture != 255).any(axis=-1).sum()) for picture in (drawn, left))
+    assert 0.3 * before < after < before
