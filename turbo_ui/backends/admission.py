@@ -1,0 +1,42 @@
+"""What a loaded model can run: the checks of a batch that a request alone cannot make."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import InvalidRequest
+from turbo_ui.frames import FrameRequest
+
+
+def check_batch(
+    requests: Sequence[FrameRequest],
+    spec: ModelSpec,
+    max_batch: int,
+    vaes: Collection[str],
+    dtype_name: str,
+) -> None:
+    """Refuses what this model cannot run in one call.
+
+    Args:
+        vaes: the names of those that are loaded, of "full" and "tiny".
+        dtype_name: the number type in which it is loaded.
+
+    Raises:
+        InvalidRequest: too many or mixed requests, or a size, VAE or number type that is not to be
+            had.
+    """
+    if not 1 <= len(requests) <= max_batch:
+        raise InvalidRequest("requests", f"{len(requests)} requests", f"1 to {max_batch}")
+    if len({request.batch_key() for request in requests}) > 1:
+        raise InvalidRequest("requests", "a mixed batch", "requests with the same batch_key()")
+    request = requests[0]  # the key holds everything that is checked here
+    for name, side in (("width", request.width), ("height", request.height)):
+        if side not in spec.sizes_px:
+            sizes = f"from {spec.min_size_px} to {spec.max_size_px} for {spec.title}"
+            raise InvalidRequest(name, side, f"a multiple of {spec.size_step_px} {sizes}")
+    if request.vae not in (None, *vaes):
+        raise InvalidRequest("vae", request.vae, f"{' or '.join(vaes)}, as loaded")
+    if request.dtype not in (None, dtype_name):
+        allowed = f"{dtype_name}, in which the model is loaded"
+        raise InvalidRequest("dtype", request.dtype, allowed)

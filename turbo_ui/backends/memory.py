@@ -1,0 +1,258 @@
+"""How a large model is made to fit: a plan, chosen from what the device has, and said in words.
+
+Only arithmetic: nothing here asks a device or moves a number (`placement` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from turbo_ui.errors import ModelUnavailable
+
+DeviceKind = Literal["cpu", "cuda", "mps"]
+TextEncoderBits = Literal["full", "int8", "nf4", "dropped"]
+TransformerBits = Literal["full", "int8", "fp8"]
+Offload = Literal["none", "text_encoders", "model"]
+
+GB = 1_000_000_000
+DEVICE_SHARE = 0.9
+"""Of a device's memory: the rest is the driver's, the desktop's, and what fragments."""
+
+PARAMETER_BYTES = {"int8": 1.05, "fp8": 1.05, "nf4": 0.62}
+"""Of a quantized part, per parameter: embeddings and norms stay as they are, and there are
+scales."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartCounts:
+    """How large a model is.
+
+    The defaults are SD3.5 Large Turbo.
+
+    Attributes:
+        transformer, clips, t5, vae: number of parameters; `t5` is 0 where the model has none.
+        transformer_work_bytes, vae_work_bytes: what one frame takes beside the weights while the
+            transformer and while the VAE runs, at the model's largest size and 2 bytes a number.
+    """
+
+    transformer: int = 8_056_627_520
+    clips: int = 818_000_000
+    t5: int = 4_762_310_656
+    vae: int = 84_000_000
+    transformer_work_bytes: int = 1_500_000_000
+    vae_work_bytes: int = 3_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What there is to put it in.
+
+    Attributes:
+        kind: of the device.
+        free_bytes, total_bytes: of the device's own memory; on a CPU, of main memory.
+        host_free_bytes: of main memory, in which parts can wait for their turn.
+        itemsize: bytes of a number in the type that the model computes in.
+        can_quantize: torchao is installed.
+        max_bytes: an upper bound set by the user; None is `DEVICE_SHARE` of the device.
+    """
+
+    kind: DeviceKind
+    free_bytes: int
+    total_bytes: int
+    host_free_bytes: int = 0
+    itemsize: int = 2
+    can_quantize: bool = False
+    max_bytes: int | None = None
+
+    @property
+    def usable_bytes(self) -> int:
+        limit = int(self.total_bytes * DEVICE_SHARE) if self.max_bytes is None else self.max_bytes
+        return min(self.free_bytes, limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPlan:
+    """How each part is held, and which are on the device when.
+
+    Attributes:
+        t5: in full, quantized, or left out: then the prompt goes through the CLIPs alone.
+        transformer: in full or quantized.
+        offload: "none": all parts stay on the device. "text_encoders": they wait in main memory,
+            and for a prompt that is new each takes the transformer's place for a moment. "model":
+            the VAE takes turns with the transformer, too, in every frame.
+        device_bytes: the most that is on the device at a time, about.
+        text: for people: what was done and why; empty where nothing was.
+    """
+
+    t5: TextEncoderBits = "full"
+    transformer: TransformerBits = "full"
+    offload: Offload = "none"
+    device_bytes: int = 0
+    text: str = ""
+
+    @property
+    def path(self) -> str:
+        """What of it shows in the pixels or in the time; empty where nothing does."""
+        words: list[str] = []
+        if self.transformer != "full":
+            words.append(f"transformer {self.transformer}")
+        if self.t5 != "full":
+            words.append("no T5" if self.t5 == "dropped" else f"T5 {self.t5}")
+        if self.offload != "none":
+            words.append("text encoders offloaded" if self.offload != "model" else "offloaded")
+        return ", ".join(words)
+
+
+WHOLE = MemoryPlan()
+"""Everything on the device as it was loaded."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One way to hold the parts, and what it costs, in words."""
+
+    t5: TextEncoderBits
+    transformer: TransformerBits
+    offload: Offload
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.transformer != "full" or self.t5 in ("int8", "nf4")
+
+    def part_bytes(self, counts: PartCounts, itemsize: int) -> tuple[float, float, float, float]:
+        """Transformer, CLIPs, T5 and VAE."""
+        t5 = 0.0 if self.t5 == "dropped" else _bytes(counts.t5, self.t5, itemsize)
+        transformer = _bytes(counts.transformer, self.transformer, itemsize)
+        return transformer, counts.clips * itemsize, t5, counts.vae * itemsize
+
+    def device_bytes(self, counts: PartCounts, itemsize: int) -> int:
+        """The most that is on the device at a time."""
+        transformer, clips, t5, vae = self.part_bytes(counts, itemsize)
+        transformer_work = counts.transformer_work_bytes * itemsize / 2
+        vae_work = counts.vae_work_bytes * itemsize / 2
+        work = max(transformer_work, vae_work)
+        if self.offload == "none":
+            return int(transformer + clips + t5 + vae + work)
+        picture = transformer + vae + work
+        if self.offload == "model":
+            picture = max(transformer + transformer_work, vae + vae_work)
+        return int(max(picture, clips, t5))
+
+    def host_bytes(self, counts: PartCounts, itemsize: int) -> int:
+        """What waits in main memory."""
+        return 0 if self.offload == "none" else int(sum(self.part_bytes(counts, itemsize)))
+
+
+CANDIDATES = (
+    _Candidate("full", "full", "none"),
+    _Candidate("int8", "full", "none"),
+    _Candidate("nf4", "full", "none"),
+    _Candidate("int8", "int8", "none"),
+    _Candidate("nf4", "int8", "none"),
+    _Candidate("full", "full", "text_encoders"),
+    _Candidate("int8", "int8", "text_encoders"),
+    _Candidate("dropped", "full", "none"),
+    _Candidate("dropped", "int8", "none"),
+    _Candidate("full", "full", "model"),
+    _Candidate("int8", "int8", "model"),
+    _Candidate("dropped", "full", "model"),
+    _Candidate("dropped", "int8", "model"),
+)
+"""From the best to the smallest.
+
+First what changes no picture that a person could tell (8 bits, then 4 bits in T5 alone), then what
+costs seconds for each new prompt, then what loses the prompt's details (no T5), then what costs
+seconds for each frame.
+"""
+
+
+def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
+    """The best plan that fits.
+
+    Args:
+        model: its id, for the error.
+
+    Raises:
+        ModelUnavailable: none fits; says how much the smallest plan wants and how much there is.
+    """
+    smallest: int | None = None
+    for candidate in _possible(counts, room):
+        needed = candidate.device_bytes(counts, room.itemsize)
+        smallest = needed if smallest is None else min(smallest, needed)
+        has_host = candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes
+        if needed <= room.usable_bytes and has_host:
+            return MemoryPlan(
+                t5=candidate.t5,
+                transformer=candidate.transformer,
+                offload=candidate.offload,
+                device_bytes=needed,
+                text=_text(candidate, counts, room),
+            )
+    assert smallest is not None
+    raise ModelUnavailable(
+        model,
+        f"it needs {_gb(smallest)} of memory at the least, and {_gb(room.usable_bytes)} can be had",
+        _remedy(room),
+    )
+
+
+def _possible(counts: PartCounts, room: Room) -> Iterator[_Candidate]:
+    """Those that the device and what is installed allow."""
+    for candidate in CANDIDATES:
+        if candidate.is_quantized and (room.kind == "mps" or not room.can_quantize):
+            continue  # torchao's kernels are for CUDA and CPUs
+        if candidate.offload != "none" and room.kind != "cuda":
+            continue  # main memory is the device's memory there
+        if counts.t5 == 0 and candidate.t5 != "dropped":
+            continue
+        yield candidate
+
+
+def _bytes(num_parameters: int, bits: str, itemsize: int) -> float:
+    return num_parameters * PARAMETER_BYTES.get(bits, itemsize)
+
+
+def _text(candidate: _Candidate, counts: PartCounts, room: Room) -> str:
+    words = {
+        "int8": "T5 in 8 bits",
+        "nf4": "T5 in 4 bits",
+        "dropped": "without T5, so long prompts and written words are followed less",
+        "full": "",
+    }[candidate.t5]
+    if counts.t5 == 0:
+        words = "no T5 at hand, so long prompts and written words are followed less"
+    said = [words]
+    if candidate.transformer != "full":
+        said.insert(0, "transformer in 8 bits")
+    if candidate.offload == "text_encoders":
+        said.append("text encoders wait in main memory: a new prompt takes some seconds longer")
+    elif candidate.offload == "model":
+        said.append("the parts take turns on the device: each frame takes some seconds longer")
+    said = [word for word in said if word]
+    if not said:
+        return ""
+    fits = candidate == _Candidate("dropped", "full", "none") and counts.t5 == 0
+    why = (
+        ""
+        if fits
+        else f" (all in full wants {_gb(_whole_bytes(counts, room))}, "
+        + (f"{_gb(room.usable_bytes)} can be had)")
+    )
+    return ", ".join(said) + why
+
+
+def _whole_bytes(counts: PartCounts, room: Room) -> int:
+    return CANDIDATES[0].device_bytes(counts, room.itemsize)
+
+
+def _remedy(room: Room) -> str:
+    remedy = "Close what else uses the device, or choose a smaller model."
+    if room.kind != "mps" and not room.can_quantize:
+        remedy += " With torchao installed (`pip install torchao`) it needs less."
+    return remedy
+
+
+def _gb(num_bytes: int) -> str:
+    return f"{num_bytes / GB:.1f} GB"
