@@ -1,7 +1,6 @@
 """Turbo UI: draw and type, and the picture follows.
 
-The public names below are loaded when they are first used: importing this package pulls in no
-torch.
+The public names below are loaded when first used: importing this package pulls in no torch.
 """
 
 from __future__ import annotations

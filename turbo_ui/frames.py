@@ -1,9 +1,7 @@
 """One frame: the request that holds everything which affects its picture, and the picture.
 
-A `FrameRequest` is frozen and checked when it is made: two equal requests give the same picture,
-    and no
-other part of the project has to check one again. No pixels but a sketch's are in it, and a sketch
-is compared by its digest.
+A `FrameRequest` is frozen and checked when it is made: equal requests give the same picture, and
+no other part of the project has to check one again. A sketch is compared by its digest.
 """
 
 from __future__ import annotations
@@ -181,8 +179,7 @@ class FrameRequest:
         return replace(self, width=width, height=height)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields but the sketch's pixels, of which the digest stands there; fit for
-        `json.dumps`."""
+        """All fields, fit for `json.dumps`; of the sketch only its digest."""
         answer: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         answer["image"] = None if self.sketch is None else self.sketch.digest
         return answer
@@ -214,8 +211,7 @@ class FrameTimings:
     """Where the server's time for one frame went, each in ms.
 
     A stage that did not run, such as a cached prompt's, is 0. In a batch each frame carries the
-    batch's
-    times: that is how long its own stage took.
+    batch's times: that is how long its own stage took.
     """
 
     decode_ms: float = 0.0

@@ -84,8 +84,7 @@ def flatten(rgba: npt.NDArray[np.uint8], paper: tuple[int, int, int] = PAPER_RGB
 
 
 def fit(pixels: Pixels, width: int, height: int) -> Pixels:
-    """The picture at another size, whole and undistorted, on white paper where the shapes
-    differ."""
+    """The picture at another size, whole and undistorted, on white paper where it has no part."""
     if pixels.shape[:2] == (height, width):
         return pixels
     scale = min(width / pixels.shape[1], height / pixels.shape[0])
