@@ -26,6 +26,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     return made
 
 
+@pytest.fixture(scope="session")
+def sdxl_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
+    """`sdxl_checkpoint(vae_kind=…, variant=…)` is the folder of such a model."""
+
+    @cache
+    def made(**options: Any) -> Path:
+        return checkpoints.make_sdxl(tmp_path_factory.mktemp("sdxl"), **options)
+
+    return made
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Models this small only lose by waiting for a second thread."""

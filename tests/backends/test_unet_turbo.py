@@ -10,34 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import (
-    StableDiffusionImg2ImgPipeline,
-)
-from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
-from PIL import Image
 
 from tests import checkpoints
 from tests.backends.conftest import MakeCheckpoint
+from tests.backends.parity import TOLERANCE, Reference, difference, drawing
 from turbo_ui.backends.loading import load_spec
-from turbo_ui.backends.sampling import one_step_timestep
+from turbo_ui.backends.sampling import num_denoising_steps, one_step_timestep
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.errors import InvalidRequest
 from turbo_ui.frames import Frame, FrameRequest, Pixels
 
-TOLERANCE = 2  # of 255
 MODEL = "tiny-turbo"
 
 
 def quiet(*args: Any, **kwargs: Any) -> None:
     """A load report that nobody reads."""
-
-
-def drawing(seed: int = 0, width: int = 64, height: int = 64) -> Pixels:
-    """Coarse blocks of colour, such as a sketch has."""
-    blocks = np.random.default_rng(seed).integers(0, 255, (height // 8, width // 8, 3))
-    return np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
 
 
 def request(**fields: Any) -> FrameRequest:
@@ -53,51 +40,12 @@ def backend(folder: Path) -> UnetTurbo:
 
 
 @cache
-def pipelines(folder: Path) -> tuple[Any, Any]:
-    text = StableDiffusionPipeline.from_pretrained(str(folder), dtype=torch.float32)
-    text.set_progress_bar_config(disable=True)
-    return text, StableDiffusionImg2ImgPipeline(**text.components, requires_safety_checker=False)
+def reference(folder: Path) -> Reference:
+    return Reference.of_sd(folder)
 
 
 def theirs(folder: Path, wanted: FrameRequest) -> Pixels:
-    """The same request in diffusers' own pipelines."""
-    text, image = pipelines(folder)
-    own = text.scheduler
-    if wanted.num_inference_steps is None:
-        # the ancestral scheduler takes no timesteps; in a last step, to σ = 0, it adds no noise
-        # and is plain Euler
-        text.scheduler = image.scheduler = EulerDiscreteScheduler.from_config(own.config)
-    try:
-        return _theirs(text, image, wanted)
-    finally:
-        text.scheduler = image.scheduler = own
-
-
-def _theirs(text: Any, image: Any, wanted: FrameRequest) -> Pixels:
-    common: dict[str, Any] = {
-        "prompt": wanted.prompt,
-        "guidance_scale": wanted.guidance_scale,
-        "generator": torch.Generator().manual_seed(wanted.seed),
-        "output_type": "np",
-    }
-    steps = wanted.num_inference_steps
-    if wanted.sketch is None:
-        plan = {"timesteps": [999]} if steps is None else {"num_inference_steps": steps}
-        made = text(**common, **plan, width=wanted.width, height=wanted.height)
-    else:
-        plan = {"num_inference_steps": steps, "strength": wanted.strength}
-        if steps is None:
-            t = one_step_timestep(wanted.strength)
-            # its own rule for steps stays at the default 50 and is not asked: one timestep is given
-            plan = {"timesteps": [t], "strength": 1.0}
-        made = image(**common, **plan, image=Image.fromarray(wanted.sketch.pixels))
-    return (made.images[0] * 255).round().astype(np.uint8)
-
-
-def difference(ours: Pixels, expected: Pixels) -> int:
-    assert ours.shape == expected.shape
-    assert ours.dtype == np.uint8
-    return int(np.abs(ours.astype(int) - expected.astype(int)).max())
+    return reference(folder).picture(wanted)
 
 
 def one(folder: Path, wanted: FrameRequest) -> Frame:
@@ -191,6 +139,16 @@ def test_other_sizes_and_shapes(checkpoint: MakeCheckpoint, vae_kind: str) -> No
         assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
 
 
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (320, 1024)])
+def test_sizes_from_256_to_1024(checkpoint: MakeCheckpoint, width: int, height: int) -> None:
+    folder = checkpoint(vae_kind="kl")
+    running = load_spec(checkpoints.spec(folder, max_size_px=1024), quiet, device="cpu")
+    wanted = request(width=width, height=height, image=drawing(2, width, height))
+    (frame,) = running.generate([wanted])
+    assert frame.image.shape == (height, width, 3)
+    assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
+
+
 @pytest.mark.parametrize("vae_kind", VAES)
 def test_a_batch_gives_each_its_own_picture(checkpoint: MakeCheckpoint, vae_kind: str) -> None:
     folder = checkpoint(vae_kind=vae_kind)
@@ -261,8 +219,25 @@ def test_a_sketch_of_another_size_is_fitted(checkpoint: MakeCheckpoint) -> None:
 def test_none_is_one_step_at_every_strength(checkpoint: MakeCheckpoint, number: int) -> None:
     strength = number / 20
     assert one_step_timestep(strength) == round(1000 * strength) - 1
-    frame = one(checkpoint(), request(image=drawing(), strength=strength))
+    folder = checkpoint()
+    wanted = request(image=drawing(), strength=strength)
+    frame = one(folder, wanted)
     assert (frame.step, frame.num_denoising_steps) == (1, 1)
+    assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
+
+
+def test_steps_are_counted_as_diffusers_counts_them(checkpoint: MakeCheckpoint) -> None:
+    their = reference(checkpoint())
+    sketch = drawing()
+    for steps in (1, 2, 3, 4, 7, 10, 25, 50):
+        for number in range(1, 21):
+            wanted = request(image=sketch, num_inference_steps=steps, strength=number / 20)
+            expected = their.num_steps(steps, number / 20)
+            if expected:
+                assert num_denoising_steps(wanted) == expected, (steps, number / 20)
+                continue
+            with pytest.raises(InvalidRequest, match=f"{steps} × {number / 20:g} runs 0 steps"):
+                num_denoising_steps(wanted)
 
 
 def test_the_smallest_strength_is_still_a_step() -> None:

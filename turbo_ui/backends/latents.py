@@ -118,6 +118,11 @@ class VaeLatents:
         pixels = (decoded.float() / 2 + 0.5).clamp(0, 1) * 255
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1)
 
+    def close(self) -> None:
+        """Lets the VAE and what it made go."""
+        del self._vae
+        self.kept.clear()
+
     # --- the VAE
 
     def _decoded(self, latents: torch.Tensor) -> torch.Tensor:

@@ -94,7 +94,8 @@ class UnetTurbo:
         self.latents.kept.clear()
 
     def close(self) -> None:
-        del self._unet, self.conditioning, self.latents
+        del self._unet, self.conditioning
+        self.latents.close()  # kept itself: a page may still ask for `device_text`
         if self._compute.device.type == "cuda":
             torch.cuda.empty_cache()  # once, so that the next model finds the room
 
