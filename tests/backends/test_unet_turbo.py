@@ -324,6 +324,18 @@ def test_what_this_model_cannot_do_is_named(
     assert caught.value.field == field
 
 
+def test_after_a_refusal_the_next_picture_is_what_it_was(checkpoint: MakeCheckpoint) -> None:
+    running = backend(checkpoint())
+    wanted = request(image=drawing(), seed=6)
+    (before,) = running.generate([wanted])
+    refused = [{"width": 72}, {"dtype": "fp16"}, {"num_inference_steps": 2, "strength": 0.4}]
+    for change in refused:
+        with pytest.raises(InvalidRequest):
+            running.generate([request(image=drawing(), **change)])
+    (after,) = running.generate([wanted])
+    assert np.array_equal(before.image, after.image)
+
+
 def test_batches_that_cannot_be_are_refused(checkpoint: MakeCheckpoint) -> None:
     running = backend(checkpoint())
     for batch in ([], [request()] * 9, [request(), request(width=128)]):
