@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import FloatRect, Locator, Page
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.workloads import HZ, Stroke
 
 OPEN_WITHIN_MS = 90_000
-REST_WITHIN_MS = 20_000
+REST_WITHIN_MS = 60_000
 
 LIVE_RECORD = """() => {
   const { meter } = window.turboUI;
@@ -44,6 +45,13 @@ LIVE_COLLECT = """() => {
 LIVE_AT_REST = """() => {
   const { session: { loop }, picture } = window.turboUI;
   return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;
+}"""
+
+LIVE_STATE = """() => {
+  const { session: { loop }, picture } = window.turboUI;
+  const { frames, lane, connected } = window.turboUI.stats();
+  const { waiting, running, dirtyAt, nextId } = loop;
+  return { waiting, running, dirtyAt, nextId, shownId: picture.shownId, frames, lane, connected };
 }"""
 
 PLAIN_RECORD = """
@@ -122,8 +130,17 @@ class LivePage:
         return Pen(self.page, await _box_of(self.page.locator(".board-host")))
 
     async def rest(self) -> None:
-        """Waits until the newest input is on the picture."""
-        await self.page.wait_for_function(LIVE_AT_REST, timeout=REST_WITHIN_MS)
+        """Waits until the newest input is on the picture.
+
+        Raises:
+            RuntimeError: it does not come; says what the page is waiting for.
+        """
+        try:
+            await self.page.wait_for_function(LIVE_AT_REST, timeout=REST_WITHIN_MS)
+        except PlaywrightTimeout:
+            state = await self.page.evaluate(LIVE_STATE)
+            spent = f"{REST_WITHIN_MS / 1000:g} s"
+            raise RuntimeError(f"the picture did not follow within {spent}: {state}") from None
 
     async def record(self) -> None:
         """From now on frames count."""

@@ -51,8 +51,15 @@ class LiveRun:
 
     @classmethod
     def of(cls, backend: str, records: list[dict[str, Any]], counters: dict[str, float]) -> LiveRun:
-        """From the records of the page's own meter."""
+        """From the records of the page's own meter.
+
+        Raises:
+            ValueError: the records lack a stage that the sums are made of.
+        """
         stages = list(records[0]["stages"]) if records else []
+        missing = [name for name in (*BACKEND_STAGES, *OVERHEAD_STAGES) if name not in stages]
+        if records and missing:
+            raise ValueError(f"the page's records lack the stages {', '.join(missing)}")
         return cls(
             backend,
             stages,
@@ -64,7 +71,7 @@ class LiveRun:
 
     def sums(self, names: Sequence[str]) -> list[float]:
         """For each frame, the sum of some of its stages."""
-        places = [self.stages.index(name) for name in names if name in self.stages]
+        places = [self.stages.index(name) for name in names] if self.rows else []
         return [sum(row[place] for place in places) for row in self.rows]
 
     def summary(self) -> dict[str, Any]:
@@ -99,17 +106,19 @@ class PlainRun:
     within_s: float
 
     def summary(self) -> dict[str, Any]:
-        """Percentiles are of the strokes that were answered, which is kind to the plain way.
+        """A stroke without an answer counts as the time limit, which is kind to the plain way.
 
-        Where fewer than half were, the median is not known but is above the time limit.
+        A percentile that falls on such a stroke is a lower bound.
         """
-        came = [answer for answer in self.answers if answer is not None]
+        limit_ms = self.within_s * 1000
+        times = [limit_ms if answer is None else answer for answer in self.answers]
+        found = spread(times)
         return {
             "num_strokes": len(self.answers),
-            "num_unanswered": len(self.answers) - len(came),
+            "num_unanswered": self.answers.count(None),
             "within_s": self.within_s,
-            "stroke_to_pixel_ms": spread(came or [self.within_s * 1000]),
-            "is_lower_bound": not came,
+            "stroke_to_pixel_ms": found,
+            "is_lower_bound": found["p50"] is not None and found["p50"] >= limit_ms,
             "while_the_pen_is_down": 0,
         }
 

@@ -13,7 +13,17 @@ from benchmarks.browser import read_arguments
 from benchmarks.report import Goal, LiveRun, PlainRun
 from turbo_ui.live.metrics import Rolling
 
-STAGES = {"wait": 4.0, "network": 3.0, "decode": 2.0, "denoise": 10.0, "jpeg": 1.0, "paint": 5.0}
+STAGES = {
+    "wait": 4.0,
+    "network": 3.0,
+    "decode": 2.0,
+    "text_encode": 0.0,
+    "vae_encode": 0.0,
+    "denoise": 10.0,
+    "vae_decode": 0.0,
+    "jpeg": 1.0,
+    "paint": 5.0,
+}
 
 
 def live(num: int = 11, every_ms: float = 25.0, name: str = "stand-in 10 ms") -> LiveRun:
@@ -62,9 +72,16 @@ def test_a_run_without_frames_is_no_crash() -> None:
     assert found["stroke_to_pixel_ms"]["p50"] is None
 
 
-def test_unanswered_strokes_are_told_and_never_make_the_plain_way_faster() -> None:
+def test_records_without_a_stage_are_refused() -> None:
+    stages = {name: ms for name, ms in STAGES.items() if name != "network"}
+    with pytest.raises(ValueError, match="lack the stages network"):
+        LiveRun.of("doodle", [{"stages": stages, "total": 22.0, "at": 1.0}], {})
+
+
+def test_unanswered_strokes_are_told_and_count_as_the_limit() -> None:
     found = PlainRun("stand-in 10 ms", [900.0, None, 1100.0], 3).summary()
-    assert found["stroke_to_pixel_ms"]["p50"] == 1000
+    assert found["stroke_to_pixel_ms"]["p50"] == 1100
+    assert not found["is_lower_bound"]
     assert (found["num_strokes"], found["num_unanswered"]) == (3, 1)
     nothing = PlainRun("stand-in 10 ms", [None, None], 3).summary()
     assert nothing["stroke_to_pixel_ms"]["p50"] == 3000
