@@ -24,7 +24,15 @@ ALLOWED: dict[str, set[str]] = {
     "imaging": {"errors", "frames"},
     "weights": {"errors"},
     "catalog": {"errors", "weights"},
-    "backends": {"frames", "imaging", "catalog", "weights", "errors", "backends"},
+    "backends": {
+        "frames",
+        "imaging",
+        "catalog",
+        "weights",
+        "remote_settings",
+        "errors",
+        "backends",
+    },
     "live": {"frames", "catalog", "backends.base", "errors", "live"},
     "web": {"live", "frames", "imaging", "catalog", "settings", "errors", "web"},
 }

@@ -1,0 +1,639 @@
+"""The remote backend against an images API that answers by script."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from tests.backends.scripted_api import (
+    EDITS,
+    GENERATIONS,
+    Answer,
+    ScriptedApi,
+    b64,
+    link,
+    picture,
+    refusal,
+)
+from tests.fakes import FakeClock
+from turbo_ui import imaging
+from turbo_ui.backends import remote_wire
+from turbo_ui.backends.base import Backend
+from turbo_ui.backends.remote import HOUR_S, MAX_RUNNING, Remote, spec_of
+from turbo_ui.backends.remote_wire import check_address
+from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
+from turbo_ui.frames import Frame, FrameRequest, Sketch
+from turbo_ui.remote_settings import RemoteSettings
+
+KEY = "sk-test-0123456789abcdef"
+MODELS = "/v1/models"
+Make = Callable[..., Remote]
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    with ScriptedApi() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def make(api: ScriptedApi) -> Iterator[Make]:
+    made: list[Remote] = []
+
+    def backend(clock: FakeClock | None = None, **changed: Any) -> Remote:
+        options: dict[str, Any] = {
+            "remote_base_url": f"{api.url}/v1",
+            "remote_api_key": SecretStr(KEY),
+            "remote_model": "large-turbo",
+            "remote_size_px": 128,
+            "remote_timeout_s": 20,
+            "remote_max_retries": 1,
+        }
+        settings = RemoteSettings(**{**options, **changed})
+        made.append(Remote(spec_of(settings), settings, **({"clock": clock} if clock else {})))
+        return made[-1]
+
+    yield backend
+    for one in made:
+        one.close()
+
+
+def request(prompt: str = "a red kite", **changed: Any) -> FrameRequest:
+    return FrameRequest(
+        **{"model": "remote", "prompt": prompt, "width": 128, "height": 128} | changed
+    )
+
+
+def sketch(colour: tuple[int, int, int] = (30, 60, 200)) -> Sketch:
+    return Sketch(np.full((96, 96, 3), colour, dtype=np.uint8))
+
+
+class Soon:
+    """Says no so many times, then yes."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def drawn(backend: Remote, asked: FrameRequest | None = None) -> Frame:
+    (frame,) = backend.generate([asked or request()])
+    return frame
+
+
+# --- pictures
+
+
+def test_it_is_a_backend_that_does_not_follow_the_hand(make: Make) -> None:
+    backend = make()
+    assert isinstance(backend, Backend)
+    assert backend.spec.family == "remote"
+    assert not backend.spec.is_live
+    assert backend.max_batch == 1
+
+
+def test_a_prompt_goes_to_generations(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, b64())
+    frame = drawn(make(), request(seed=5, strength=0.3))
+    (asked,) = api.asked
+    assert asked.json == {"model": "large-turbo", "prompt": "a red kite", "n": 1, "size": "128x128"}
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert frame.request == request(seed=5, strength=0.3)
+    assert frame.is_last
+    assert frame.timings.inference_ms > 0
+    assert frame.path == "remote 128×128, from the prompt"
+
+
+def test_the_picture_is_fitted_to_the_request(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, b64(picture((200, 30, 40), side=50)))
+    frame = drawn(make(), request(width=64, height=96))
+    assert frame.image.shape == (96, 64, 3)
+    assert frame.image[48, 32].tolist() == [200, 30, 40]
+
+
+def test_a_sketch_goes_to_edits_at_the_size_of_the_server(api: ScriptedApi, make: Make) -> None:
+    api.tell(EDITS, b64())
+    frame = drawn(make(), request(image=sketch()))
+    (asked,) = api.asked
+    form = asked.form
+    pixels = imaging.decode(form.pop("image"))
+    assert pixels.shape == (128, 128, 3)
+    assert pixels[64, 64].tolist() == [30, 60, 200]
+    fields = {"model": b"large-turbo", "prompt": b"a red kite", "n": b"1", "size": b"128x128"}
+    assert form == fields
+    assert frame.path == "remote 128×128, from the board"
+
+
+def test_an_empty_board_is_a_prompt(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, b64())
+    drawn(make(), request(image=sketch((255, 255, 255))))
+    assert [asked.path for asked in api.asked] == [GENERATIONS]
+
+
+def test_further_fields_are_sent_where_the_server_takes_them(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, b64())
+    api.tell(EDITS, b64())
+    backend = make(remote_fields="strength, seed, num_inference_steps")
+    drawn(backend, request(seed=7, num_inference_steps=4))
+    drawn(backend, request(seed=7, strength=0.25, image=sketch()))
+    from_prompt, from_board = api.asked
+    assert (from_prompt.json["seed"], from_prompt.json["num_inference_steps"]) == (7, 4)
+    assert "strength" not in from_prompt.json
+    assert (from_board.form["seed"], from_board.form["strength"]) == (b"7", b"0.25")
+    assert "num_inference_steps" not in from_board.form
+
+
+def test_a_prompt_without_words_is_refused_before_anything_is_sent(
+    api: ScriptedApi, make: Make
+) -> None:
+    with pytest.raises(InvalidRequest, match="prompt"):
+        drawn(make(), request("  "))
+    assert api.asked == []
+
+
+def test_a_data_url_in_b64_json_is_understood(api: ScriptedApi, make: Make) -> None:
+    answer = b64()
+    packed = answer.body["data"][0]["b64_json"]
+    answer.body["data"][0]["b64_json"] = "data:image/png;base64," + packed
+    api.tell(GENERATIONS, answer)
+    assert drawn(make()).image[0, 0].tolist() == [200, 30, 40]
+
+
+# --- pictures behind an address
+
+
+def test_a_file_is_fetched_without_the_key(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, link(f"{api.url}/files/moved.png"))
+    api.tell("/files/moved.png", Answer(302, b"", {"location": "/files/1.png"}))
+    api.tell("/files/1.png", Answer(503, b""), Answer(body=picture(), headers={}))
+    assert drawn(make()).image[0, 0].tolist() == [200, 30, 40]
+    fetched = [asked for asked in api.asked if asked.path.startswith("/files")]
+    assert len(fetched) == 4
+    assert all("authorization" not in asked.headers for asked in fetched)
+    assert len(api.asked_for(GENERATIONS)) == 1
+
+
+def test_a_file_that_is_gone_is_said(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, link(f"{api.url}/files/1.png"))
+    with pytest.raises(BackendFailure) as caught:
+        drawn(make())
+    assert "could not be fetched (status 404)" in caught.value.user_text
+
+
+@pytest.mark.parametrize(
+    ("address", "home", "is_allowed"),
+    [
+        ("http://127.0.0.1:9000/a.png", "http://127.0.0.1:8000/v1", True),
+        ("http://localhost:9000/a.png", "http://localhost:8000/v1", True),
+        ("https://1.1.1.1/a.png", "https://api.example.com/v1", True),
+        ("https://[2606:4700::1111]/a.png", "https://api.example.com/v1", True),
+        ("http://1.1.1.1/a.png", "https://api.example.com/v1", False),
+        ("http://127.0.0.1/a.png", "http://api.example.com/v1", False),
+        ("http://localhost/a.png", "http://api.example.com/v1", False),
+        ("http://[::1]/a.png", "http://api.example.com/v1", False),
+        ("http://[::ffff:10.0.0.1]/a.png", "http://api.example.com/v1", False),
+        ("http://169.254.169.254/latest", "http://api.example.com/v1", False),
+        ("http://10.1.2.3/a.png", "http://192.168.0.9/v1", False),
+        ("http://0.0.0.0/a.png", "http://api.example.com/v1", False),
+        ("http://2130706433/a.png", "http://api.example.com/v1", False),
+        ("file:///etc/passwd", "http://127.0.0.1/v1", False),
+        ("ftp://127.0.0.1/a.png", "http://127.0.0.1/v1", False),
+        ("data:image/png;base64,AAAA", "http://127.0.0.1/v1", False),
+        ("/a.png", "http://127.0.0.1/v1", False),
+    ],
+)
+def test_only_files_of_the_internet_or_of_the_server_itself_are_fetched(
+    address: str, home: str, is_allowed: bool
+) -> None:
+    if is_allowed:
+        check_address(httpx2.URL(address), httpx2.URL(home))
+        return
+    with pytest.raises(BackendFailure, match="is not fetched"):
+        check_address(httpx2.URL(address), httpx2.URL(home))
+
+
+def test_a_redirect_does_not_lead_past_that_rule(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, link(f"{api.url}/files/1.png"))
+    api.tell("/files/1.png", Answer(302, b"", {"location": f"http://127.0.0.2:{api.port}/secret"}))
+    with pytest.raises(BackendFailure, match="not on the internet"):
+        drawn(make())
+    assert api.asked_for("/secret") == []
+
+
+def test_an_answer_without_end_is_not_read(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_wire, "MAX_ANSWER_BYTES", 5000)
+    api.tell(GENERATIONS, Answer(body=b"[" * 6000))
+    with pytest.raises(BackendFailure, match="more than 5000 bytes"):
+        drawn(make())
+    api.tell(GENERATIONS, link(f"{api.url}/files/1.png"))
+    api.tell("/files/1.png", Answer(body=b"\0" * 6000))
+    with pytest.raises(BackendFailure, match="more than 5000 bytes"):
+        drawn(make())
+
+
+# --- errors in words
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+POLICY = "Your request was rejected as a result of our safety system."
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (
+            refusal(401, f"Incorrect API key provided: {KEY}.", code="invalid_api_key"),
+            BackendFailure,
+            ["does not accept the key", "TURBO_UI_REMOTE_API_KEY"],
+        ),
+        (
+            refusal(403, "You must be verified to use this model."),
+            BackendFailure,
+            ["does not let this key", "TURBO_UI_REMOTE_MODEL", "must be verified"],
+        ),
+        (
+            refusal(404, "The model `large-turbo` does not exist.", code="model_not_found"),
+            ModelUnavailable,
+            ["large-turbo is not available", "TURBO_UI_REMOTE_MODEL"],
+        ),
+        (Answer(404, b"<h1>Not Found</h1>"), BackendFailure, ["404", "TURBO_UI_REMOTE_BASE_URL"]),
+        (Answer(301, b"", {"location": "/v2"}), BackendFailure, ["moved", "BASE_URL"]),
+        (
+            refusal(429, QUOTA, code="insufficient_quota", kind="insufficient_quota"),
+            BackendFailure,
+            ["no more pictures on this account", "billing"],
+        ),
+        (refusal(402, "Payment required."), BackendFailure, ["no more pictures on this account"]),
+        (
+            refusal(429, "Rate limit reached.", headers={"retry-after": "500"}),
+            BackendFailure,
+            ["too much to do", "in 500 s"],
+        ),
+        (refusal(500, "Oops."), BackendFailure, ["trouble of its own (500)", "later"]),
+        (Answer(502, b"<html>bad gateway</html>"), BackendFailure, ["(502)"]),
+        (
+            refusal(400, POLICY, code="content_policy_violation"),
+            BackendFailure,
+            ["rules forbid", "Change the prompt", "safety system"],
+        ),
+        (
+            refusal(400, "'128x128' is not one of 1024x1024.", param="size"),
+            BackendFailure,
+            ["for its size (400)", "TURBO_UI_REMOTE_SIZE_PX", "is not one of"],
+        ),
+        (
+            refusal(400, "Unknown parameter: 'seed'.", param="seed", code="unknown_parameter"),
+            BackendFailure,
+            ["for its seed", "TURBO_UI_REMOTE_FIELDS"],
+        ),
+        (Answer(422, {"detail": "prompt too long"}), BackendFailure, ["(422)", "prompt too long"]),
+        (Answer(body=b"<html>hello</html>"), BackendFailure, ["not JSON", "BASE_URL"]),
+        (Answer(body=b"[" * 100_000), BackendFailure, ["not JSON"]),
+        (Answer(body={"data": []}), BackendFailure, ["holds no picture"]),
+        (Answer(body={"data": "x"}), BackendFailure, ["holds no picture"]),
+        (Answer(body=["x"]), BackendFailure, ["holds no picture"]),
+        (Answer(body={"data": [{"b64_json": None}]}), BackendFailure, ["neither b64_json nor url"]),
+        (Answer(body={"data": [{"b64_json": "%%"}]}), BackendFailure, ["not base64"]),
+        (b64(b"not a picture"), BackendFailure, ["no picture"]),
+        (b64(picture()[:60]), BackendFailure, ["no picture"]),
+    ],
+    ids=lambda value: None if isinstance(value, type | list) else str(value.status),
+)
+def test_each_error_is_told_in_plain_words(
+    api: ScriptedApi, make: Make, answer: Answer, kind: type[Exception], words: list[str]
+) -> None:
+    api.tell(GENERATIONS, answer)
+    backend = make(remote_max_retries=0)
+    with pytest.raises(kind) as caught:
+        drawn(backend)
+    text = caught.value.user_text  # type: ignore[attr-defined]
+    for word in words:
+        assert word in text
+    assert KEY not in text + str(caught.value)
+    assert len(text) < 500
+    api.tell(GENERATIONS, b64())
+    drawn(backend)  # the backend is as good as before
+
+
+def test_a_server_that_is_not_there_is_said(make: Make) -> None:
+    backend = make(remote_base_url="http://127.0.0.1:9/v1", remote_max_retries=0)
+    with pytest.raises(BackendFailure) as caught:
+        drawn(backend)
+    assert "cannot be reached" in caught.value.user_text
+    assert "TURBO_UI_REMOTE_BASE_URL" in caught.value.user_text
+
+
+def test_a_server_that_asks_for_a_key_is_said(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, refusal(401, "No key."))
+    with pytest.raises(BackendFailure) as caught:
+        drawn(make(remote_api_key=None))
+    assert "Set TURBO_UI_REMOTE_API_KEY." in caught.value.user_text
+
+
+def test_without_a_base_url_or_with_an_odd_key_there_is_no_backend(make: Make) -> None:
+    with pytest.raises(ModelUnavailable, match="TURBO_UI_REMOTE_BASE_URL"):
+        make(remote_base_url=None)
+    with pytest.raises(ModelUnavailable, match="plain characters") as caught:
+        make(remote_api_key=SecretStr("sk-1\r\nHost: evil"))
+    assert "evil" not in str(caught.value)
+
+
+# --- trying again, and not
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again_when_it_says(
+    api: ScriptedApi, make: Make, status: int
+) -> None:
+    api.tell(GENERATIONS, refusal(status, "Busy.", headers={"retry-after": "0.01"}), b64())
+    drawn(make())
+    assert len(api.asked) == 2
+
+
+def test_a_server_that_stays_busy_is_given_up(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, refusal(503, "Busy.", headers={"retry-after": "0.01"}))
+    with pytest.raises(BackendFailure, match="503"):
+        drawn(make(remote_max_retries=2))
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(429, "Wait.", headers={"retry-after": "60"}),
+        refusal(429, QUOTA, code="insufficient_quota"),
+        refusal(400, "No."),
+    ],
+    ids=["a wait beyond the limit", "no credit", "a wrong request"],
+)
+def test_what_cannot_help_is_not_tried(api: ScriptedApi, make: Make, answer: Answer) -> None:
+    api.tell(GENERATIONS, answer)
+    with pytest.raises(BackendFailure):
+        drawn(make())
+    assert len(api.asked) == 1
+
+
+def test_a_picture_that_takes_too_long_is_not_asked_for_twice(api: ScriptedApi, make: Make) -> None:
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    try:
+        with pytest.raises(BackendFailure) as caught:
+            drawn(make(remote_timeout_s=0.2, remote_max_retries=5))
+    finally:
+        hold.set()
+    assert "within 0.2 s" in caught.value.user_text
+    assert "TURBO_UI_REMOTE_TIMEOUT_S" in caught.value.user_text
+    assert len(api.asked) == 1
+
+
+def test_once_closed_nothing_more_is_sent(api: ScriptedApi, make: Make) -> None:
+    hold = threading.Event()
+    busy = refusal(503, "Busy.", headers={"retry-after": "0.01"})
+    busy.hold = hold
+    api.tell(GENERATIONS, busy)
+    backend = make(remote_max_retries=5)
+    assert list(backend.stream([request()], lambda: bool(api.asked))) == []
+    calls = [thread for thread in threading.enumerate() if thread.name == "turbo-ui-call"]
+    backend.close()
+    hold.set()
+    for thread in calls:
+        thread.join(10)
+    assert len(api.asked) == 1
+
+
+# --- stopping
+
+
+def test_a_stop_ends_the_waiting_and_the_picture_is_not_paid_twice(
+    api: ScriptedApi, make: Make
+) -> None:
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    backend = make()
+    assert list(backend.stream([request()], lambda: bool(api.asked))) == []
+    assert list(backend.stream([request()], lambda: True)) == []
+    hold.set()
+    frame = drawn(backend)
+    assert frame.request == request()
+    assert len(api.asked) == 1
+    drawn(backend)
+    assert len(api.asked) == 2  # what was taken is not handed out again
+
+
+def test_too_many_calls_at_once_wait(api: ScriptedApi, make: Make) -> None:
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    backend = make()
+    try:
+        for seed in range(MAX_RUNNING + 1):
+            assert list(backend.stream([request(seed=seed)], Soon(3))) == []
+    finally:
+        hold.set()
+    drawn(backend, request(seed=MAX_RUNNING))
+    assert len(api.asked) == MAX_RUNNING + 1
+
+
+def test_an_error_that_nobody_waited_for_is_forgotten(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = threading.Event()
+    refused = refusal(400, "No.")
+    refused.hold = hold
+    api.tell(GENERATIONS, refused, b64())
+    backend = make()
+    assert list(backend.stream([request()], lambda: bool(api.asked))) == []
+    hold.set()
+    for thread in threading.enumerate():
+        if thread.name == "turbo-ui-call":
+            thread.join(10)
+    monkeypatch.setattr("turbo_ui.backends.remote.ERROR_KEPT_S", -1.0)
+    drawn(backend)
+
+
+# --- with and without a board
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(404, "Invalid URL (POST /v1/images/edits)"),
+        Answer(405, b"Method Not Allowed"),
+        refusal(400, "This model does not support image edits."),
+        refusal(400, "Unknown parameter: 'image'.", param="image"),
+        refusal(404, "No such model for edits.", code="model_not_found"),
+    ],
+    ids=["404", "405", "400 edits", "400 image", "404 model"],
+)
+def test_a_server_without_sketch_input_is_sent_the_prompt_and_that_is_said(
+    api: ScriptedApi, make: Make, answer: Answer
+) -> None:
+    api.tell(EDITS, answer)
+    api.tell(GENERATIONS, b64())
+    backend = make(remote_max_retries=0)
+    assert backend.spec.takes_sketch
+    frame = drawn(backend, request(image=sketch()))
+    assert frame.path == "remote 128×128, from the prompt alone: the board is not sent"
+    assert not backend.spec.takes_sketch
+    assert "not the board" in backend.device_text
+    drawn(backend, request(image=sketch(), seed=2))
+    assert [asked.path for asked in api.asked] == [EDITS, GENERATIONS, GENERATIONS]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(400, "The image was rejected by our safety system.", code="moderation_blocked"),
+        refusal(400, "prompt is too long", param="prompt"),
+        refusal(401, "No."),
+        refusal(500, "Oops."),
+    ],
+    ids=["policy", "prompt", "key", "trouble"],
+)
+def test_any_other_error_of_a_sketch_is_told(api: ScriptedApi, make: Make, answer: Answer) -> None:
+    api.tell(EDITS, answer)
+    api.tell(GENERATIONS, b64())
+    backend = make(remote_max_retries=0)
+    with pytest.raises(BackendFailure):
+        drawn(backend, request(image=sketch()))
+    assert api.asked_for(GENERATIONS) == []
+    assert backend.spec.takes_sketch
+
+
+def test_a_server_that_took_a_sketch_once_is_not_taken_for_one_without(
+    api: ScriptedApi, make: Make
+) -> None:
+    api.tell(EDITS, b64(), refusal(404, "Gone for a moment."))
+    backend = make()
+    drawn(backend, request(image=sketch()))
+    with pytest.raises(BackendFailure):
+        drawn(backend, request(image=sketch(), seed=2))
+    assert backend.spec.takes_sketch
+
+
+def test_the_setting_decides_where_it_is_given(api: ScriptedApi, make: Make) -> None:
+    api.tell(EDITS, refusal(404, "Invalid URL (POST /v1/images/edits)"))
+    api.tell(GENERATIONS, b64())
+    with pytest.raises(BackendFailure):
+        drawn(make(remote_sketch="on"), request(image=sketch()))
+    off = make(remote_sketch="off")
+    assert not off.spec.takes_sketch
+    drawn(off, request(image=sketch()))
+    assert [asked.path for asked in api.asked] == [EDITS, GENERATIONS]
+
+
+# --- warming up
+
+
+def test_warming_up_draws_nothing(api: ScriptedApi, make: Make) -> None:
+    api.tell(MODELS, Answer(body={"object": "list", "data": []}))
+    api.tell(EDITS, refusal(400, "Missing required parameter: 'image'.", param="image"))
+    backend = make()
+    backend.warm_up(128, 128)
+    assert backend.spec.takes_sketch
+    assert [(asked.path, asked.body) for asked in api.asked] == [(MODELS, b""), (EDITS, b"{}")]
+
+
+def test_warming_up_finds_that_there_is_no_sketch_input(api: ScriptedApi, make: Make) -> None:
+    backend = make()  # this server knows no address at all
+    backend.warm_up(128, 128)
+    assert not backend.spec.takes_sketch
+    assert api.asked_for(GENERATIONS) == []
+
+
+def test_a_wrong_key_is_said_when_the_model_is_loaded(api: ScriptedApi, make: Make) -> None:
+    api.tell(MODELS, refusal(401, f"Incorrect API key provided: {KEY}"))
+    with pytest.raises(ModelUnavailable) as caught:
+        make().warm_up(128, 128)
+    assert "TURBO_UI_REMOTE_API_KEY" in caught.value.user_text
+    assert KEY not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_said_when_the_model_is_loaded(make: Make) -> None:
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        make(remote_base_url="http://127.0.0.1:9/v1").warm_up(128, 128)
+
+
+# --- cost
+
+
+def test_an_hour_has_only_so_many_pictures(api: ScriptedApi, make: Make) -> None:
+    api.tell(GENERATIONS, b64())
+    clock = FakeClock()
+    backend = make(clock, max_remote_images_per_hour=2)
+    drawn(backend)
+    clock.pass_ms(600_000)
+    drawn(backend)
+    with pytest.raises(LimitReached) as caught:
+        drawn(backend)
+    assert "TURBO_UI_MAX_REMOTE_IMAGES_PER_HOUR" in caught.value.user_text
+    assert "in 51 min" in caught.value.user_text
+    assert len(api.asked) == 2
+    clock.pass_ms(HOUR_S * 1000 - 600_000)
+    drawn(backend)
+    with pytest.raises(LimitReached):
+        drawn(backend)
+
+
+def test_none_may_be_drawn(api: ScriptedApi, make: Make) -> None:
+    backend = make(max_remote_images_per_hour=0)
+    for _ in range(MAX_RUNNING + 1):
+        with pytest.raises(LimitReached):
+            drawn(backend)
+    assert api.asked == []
+
+
+# --- the key
+
+
+def test_the_key_is_in_no_log_no_text_and_no_picture(
+    api: ScriptedApi, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    api.tell(GENERATIONS, refusal(429, f"{KEY} is busy", headers={"retry-after": "0.01"}), b64())
+    api.tell(EDITS, refusal(400, f"The key {KEY} does not support this."))
+    backend = make()
+    backend.warm_up(128, 128)
+    frame = drawn(backend)
+    with pytest.raises(BackendFailure) as caught:
+        drawn(backend, request(image=sketch()))
+    assert "***" in caught.value.user_text
+    texts = [record.getMessage() + str(record.__dict__) for record in caplog.records]
+    assert any("/images/generations" in text for text in texts)  # the log was on
+    shown = [*texts, repr(backend), repr(vars(backend)), repr(backend.spec), str(caught.value)]
+    assert not [text for text in shown if KEY in text]
+    assert KEY.encode() not in imaging.save_png(frame)
+    assert KEY not in str(frame.request.to_json()) + frame.path
+    assert caught.value.__cause__ is None
+
+
+def test_keys_for_other_servers_stay_here(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
+        monkeypatch.setenv(f"OPENAI_{name}", "for-another-server")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    api.tell(GENERATIONS, b64())
+    backend = make(remote_api_key=None)
+    backend.warm_up(128, 128)
+    drawn(backend)
+    assert len(api.asked) == 3
+    for asked in api.asked:
+        assert "authorization" not in asked.headers
+        assert "for-another-server" not in str(asked.headers)

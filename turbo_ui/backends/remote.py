@@ -1,0 +1,205 @@
+"""The backend that draws elsewhere: any OpenAI-compatible images API.
+
+A picture takes seconds and costs money, so nothing is asked for twice. A request runs as a `Call`
+on a thread of its own; where the engine stops waiting for it, the call goes on, and if the same
+request comes again, as a refine that had to yield does, its picture is taken from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from turbo_ui import imaging
+from turbo_ui.backends.base import ShouldStop, final_frames
+from turbo_ui.backends.remote_server import Drawn, Server
+from turbo_ui.backends.remote_wire import Call
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
+from turbo_ui.frames import Frame, FrameRequest, FrameTimings
+from turbo_ui.remote_settings import RemoteSettings
+
+MODEL_ID = "remote"
+POLL_S = 0.02
+MAX_RUNNING = 4
+"""So many calls at once; the next one waits."""
+MAX_KEPT = 8
+"""So many calls whose picture nobody took yet are remembered."""
+ERROR_KEPT_S = 10.0
+"""The error of a call that nobody waited for is told to whoever asks again within this time."""
+PROBE_WITHIN_S = 15.0
+HOUR_S = 3600.0
+
+
+def spec_of(settings: RemoteSettings) -> ModelSpec:
+    """The catalog's entry for the server that the settings name."""
+    return ModelSpec(
+        id=MODEL_ID,
+        title=f"Remote: {settings.remote_model}",
+        family="remote",
+        source=settings.remote_model,
+        default_size_px=settings.remote_size_px,
+        min_size_px=settings.remote_size_px,
+        max_size_px=settings.remote_size_px,
+        licence="as its provider says",
+        how_to_get="Drawn by another server, which sees the prompt and may see the board.",
+        is_live=False,
+        takes_sketch=settings.remote_sketch != "off",
+    )
+
+
+class Remote:
+    """Draws through the images API that the settings name.
+
+    Args:
+        spec: as `spec_of` makes it.
+        settings: where, with which key, and how much.
+        clock: monotonic seconds, for the limit an hour.
+
+    Raises:
+        ModelUnavailable: no server is named, or the key cannot be sent.
+    """
+
+    max_batch = 1
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        settings: RemoteSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._clock = clock
+        self._server = Server(settings)
+        self._calls: dict[FrameRequest, Call[Drawn]] = {}
+        self._slots = threading.Semaphore(MAX_RUNNING)
+        self._begun_at: deque[float] = deque()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model; `takes_sketch` is False once the server is known to have no sketch input."""
+        return replace(self._spec, takes_sketch=self._server.takes_sketch is not False)
+
+    @property
+    def device_text(self) -> str:
+        if self._server.takes_sketch is False:
+            return "another server, which is sent the prompt only, not the board"
+        return "another server"
+
+    def stream(
+        self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
+    ) -> Iterator[Frame]:
+        """One final frame for each request; a stop ends the waiting, not the call.
+
+        Raises:
+            InvalidRequest: no prompt, or one that the server refuses.
+            LimitReached: as many pictures were made in this hour as are allowed.
+            ModelUnavailable: the server does not have the model.
+            BackendFailure: it gave no picture; the text says why and what to do.
+        """
+        for index, request in enumerate(requests):
+            call = self._call(request, should_stop)
+            while call is not None and not call.wait(POLL_S):
+                if should_stop is not None and should_stop():
+                    return
+            if call is None:
+                return
+            self._calls.pop(request, None)
+            drawn = call.result()
+            size_px = self._settings.remote_size_px
+            yield Frame(
+                image=imaging.fit(drawn.image, request.width, request.height),
+                request=request,
+                timings=FrameTimings(denoise_ms=call.spent_ms),
+                index=index,
+                path=f"remote {size_px}×{size_px}, {self._way(request, drawn)}",
+            )
+
+    def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
+        return final_frames(self.stream(requests))
+
+    def warm_up(self, width: int, height: int) -> None:
+        """Asks, without having anything drawn, whether the server is there, lets us in and has a
+        sketch input.
+
+        Raises:
+            ModelUnavailable: it cannot be reached or does not accept the key.
+        """
+        call = Call(self._server.probe, PROBE_WITHIN_S)
+        while not call.wait(PROBE_WITHIN_S):
+            pass
+        try:
+            call.result()
+        except BackendFailure as error:
+            raise ModelUnavailable(self._spec.id, str(error), error.user_text) from None
+
+    def close(self) -> None:
+        for call in self._calls.values():
+            call.give_up()
+        self._calls.clear()
+        self._server.close()
+
+    # --- calls
+
+    def _call(self, request: FrameRequest, should_stop: ShouldStop | None) -> Call[Drawn] | None:
+        """The request's call, begun anew where none is on its way; None where told to stop."""
+        self._forget_old_calls()
+        if request in self._calls:
+            return self._calls[request]
+        if not request.prompt.strip():
+            raise InvalidRequest("prompt", request.prompt, "words: the remote server draws by them")
+        while not self._slots.acquire(timeout=POLL_S):
+            if should_stop is not None and should_stop():
+                return None
+        try:
+            self._spend()
+        except LimitReached:
+            self._slots.release()
+            raise
+        limit_s = self._settings.remote_timeout_s
+        call = self._calls[request] = Call(lambda: self._drawn(request), limit_s)
+        return call
+
+    def _drawn(self, request: FrameRequest) -> Drawn:
+        """On the call's thread."""
+        try:
+            return self._server.draw(request)
+        finally:
+            self._slots.release()
+
+    def _forget_old_calls(self) -> None:
+        for request, call in list(self._calls.items()):
+            is_old_error = call.error is not None and call.ended_ago_s > ERROR_KEPT_S
+            if is_old_error or (call.is_running and call.left_s <= 0):
+                call.give_up()
+                del self._calls[request]
+        for request in list(self._calls)[: max(0, len(self._calls) - MAX_KEPT)]:
+            del self._calls[request]
+
+    def _spend(self) -> None:
+        """Counts one picture, unless the hour has had as many as it may."""
+        now, limit = self._clock(), self._settings.max_remote_images_per_hour
+        while self._begun_at and self._begun_at[0] <= now - HOUR_S:
+            self._begun_at.popleft()
+        if len(self._begun_at) >= limit:
+            wait = "" if not limit else f" The next one in {self._minutes_left(now)} min."
+            raise LimitReached(
+                f"{limit} remote pictures were made within an hour",
+                f"This server has {limit} remote pictures drawn an hour, as many as it may "
+                f"(TURBO_UI_MAX_REMOTE_IMAGES_PER_HOUR).{wait}",
+            )
+        self._begun_at.append(now)
+
+    def _minutes_left(self, now: float) -> int:
+        return int((self._begun_at[0] + HOUR_S - now) // 60) + 1
+
+    def _way(self, request: FrameRequest, drawn: Drawn) -> str:
+        if drawn.is_from_sketch:
+            return "from the board"
+        if request.is_text_to_image:
+            return "from the prompt"
+        return "from the prompt alone: the board is not sent"
