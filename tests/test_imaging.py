@@ -64,15 +64,15 @@ def test_transparency_is_laid_over_white_paper() -> None:
     assert flat[1, 1].tolist() == [255, 255, 255]
 
 
-def bomb() -> bytes:
-    """A PNG header that claims 60,000 × 60,000 pixels."""
+def bomb(side: int) -> bytes:
+    """A PNG header that claims so many pixels a side, and nothing behind it."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     signature = b"\x89PNG\r\n\x1a\n"
     return (
         signature
@@ -92,9 +92,22 @@ def bomb() -> bytes:
         packed("GIF"),
         packed("BMP"),
         packed("PNG", np.zeros((1, 5000, 3), np.uint8)),
-        bomb(),
+        packed("PNG", np.zeros((1, 50_000, 3), np.uint8)),
+        bomb(10_000),
+        bomb(60_000),
     ],
-    ids=["nothing", "text", "half a jpeg", "half a png", "gif", "bmp", "too wide", "bomb"],
+    ids=[
+        "nothing",
+        "text",
+        "half a jpeg",
+        "half a png",
+        "gif",
+        "bmp",
+        "too wide",
+        "50000x1",
+        "small bomb",
+        "bomb",
+    ],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -148,7 +161,11 @@ def frame(**fields: object) -> Frame:
     return Frame(image=picture(64, 64), request=request, path="cpu fp32", num_denoising_steps=1)
 
 
-@pytest.mark.parametrize("sketch", [None, picture(64, 64)])
+NOISE = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+"""A sketch that no PNG makes smaller: its text chunk is longer than readers allow by default."""
+
+
+@pytest.mark.parametrize("sketch", [None, picture(64, 64), NOISE], ids=["none", "small", "noise"])
 def test_a_saved_png_is_its_whole_request(sketch: Pixels | None) -> None:
     made = frame(image=sketch, strength=0.37)
     data = imaging.save_png(made)

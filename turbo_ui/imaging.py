@@ -171,7 +171,7 @@ def _opened(data: bytes, max_px: int) -> Image.Image:
     allowed = f"a JPEG, PNG or WebP picture of at most {max_px}×{max_px} pixels"
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidRequest("image", "a picture of far too many pixels", allowed) from None
     except (OSError, ValueError, SyntaxError, EOFError, zlib.error):
         raise InvalidRequest("image", f"{len(data)} bytes", allowed) from None
