@@ -4,14 +4,80 @@ from __future__ import annotations
 
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
-from turbo_ui.backends.memory import MemoryPlan, Offload
+from turbo_ui.backends import memory, quantization
+from turbo_ui.backends.compute import Compute
+from turbo_ui.backends.memory import MemoryPlan, Offload, PartCounts, Room
 
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+VAES = ("vae", "tiny_vae")
 DENOISING = ("transformer", "tiny_vae")
 """The tiny VAE shows every step: it stays where the transformer is, and is small."""
+
+
+def fit(
+    model: str, parts: dict[str, Any], compute: Compute, max_bytes: int | None = None
+) -> MemoryPlan:
+    """The best plan for these parts on this device, as it is now.
+
+    Args:
+        model: its id, for the error.
+        parts: as `Sd3Turbo` takes them, in main memory.
+        max_bytes: the most device memory that it may take; None is `memory.DEVICE_SHARE` of all.
+
+    Raises:
+        ModelUnavailable: no plan fits; says how much is missing.
+    """
+    loaded_bytes = sum(
+        tensor.numel() * tensor.element_size()
+        for part in parts.values()
+        if isinstance(part, nn.Module)
+        for tensor in part.parameters()
+    )
+    return memory.choose(model, counts_of(parts), room(compute, loaded_bytes, max_bytes))
+
+
+def counts_of(parts: dict[str, Any]) -> PartCounts:
+    """The parameters of parts that are loaded."""
+
+    def count(*names: str) -> int:
+        networks = [parts[name] for name in names if parts.get(name) is not None]
+        return sum(tensor.numel() for network in networks for tensor in network.parameters())
+
+    return PartCounts(
+        transformer=count("transformer"),
+        clips=count("text_encoder", "text_encoder_2"),
+        t5=count("text_encoder_3"),
+        vae=count("vae", "tiny_vae"),
+    )
+
+
+def room(compute: Compute, loaded_bytes: int = 0, max_bytes: int | None = None) -> Room:
+    """What the device and main memory have free.
+
+    Args:
+        loaded_bytes: of main memory that the parts hold already: theirs to use.
+    """
+    device = compute.device
+    host = psutil.virtual_memory()
+    host_free = host.available + loaded_bytes
+    free, total = host_free, host.total
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        # what torch keeps for itself and does not use now is free, too
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return Room(
+        kind="cuda" if device.type == "cuda" else "mps" if device.type == "mps" else "cpu",
+        free_bytes=free,
+        total_bytes=total,
+        host_free_bytes=host_free,
+        itemsize=compute.dtype.itemsize,
+        can_quantize=quantization.is_available(),
+        max_bytes=max_bytes,
+    )
 
 
 def neighbours(offload: Offload) -> tuple[frozenset[str], ...]:
@@ -29,24 +95,27 @@ class Placement:
 
     Args:
         parts: by name; what is not a network (tokenizers, a scheduler) is left alone.
-        plan: which of them take turns. They wait where they are now: in main memory.
-        device: where they run.
+        plan: what is quantized, and which of them take turns. They wait in main memory.
+        compute: where they run, and in which memory format.
     """
 
-    def __init__(self, parts: dict[str, Any], plan: MemoryPlan, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, parts: dict[str, Any], plan: MemoryPlan, compute: Compute) -> None:
+        self._device = compute.device
         self._groups = neighbours(plan.offload)
-        self._waiting = {
-            name: Waiting(part)
-            for name, part in parts.items()
-            if isinstance(part, nn.Module) and plan.offload != "none"
-        }
         self._here: frozenset[str] = frozenset()
         self.num_moves = 0
-        if plan.offload == "none":
-            for part in parts.values():
-                if isinstance(part, nn.Module):
-                    part.to(device)
+        networks = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+        home = compute.device if plan.offload == "none" else torch.device("cpu")
+        for name, bits in (("transformer", plan.transformer), ("text_encoder_3", plan.t5)):
+            if name in networks and bits not in ("full", "dropped"):
+                quantization.quantize(networks[name], bits, home)
+        for name, network in networks.items():
+            network.to(home)
+            if name in VAES:
+                network.to(memory_format=compute.memory_format)
+        self._waiting = {
+            name: Waiting(network) for name, network in networks.items() if plan.offload != "none"
+        }
 
     def bring(self, name: str) -> None:
         """Makes sure that this part is on the device, and none that may not be there beside it."""

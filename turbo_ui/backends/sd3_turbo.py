@@ -78,7 +78,7 @@ class Sd3Turbo:
         compute: device and number type.
         vae_name: whose final picture is shown where a request does not say: "full" is the model's
             own VAE, "tiny" its stand-in.
-        plan: how the model is made to fit; see `memory.choose`.
+        plan: how the model is made to fit; `placement.fit` makes one.
         max_batch: the most requests of one call; None is `DEFAULT_MAX_BATCH`.
     """
 
@@ -97,7 +97,7 @@ class Sd3Turbo:
         self._compute = compute
         self._vae_name = vae_name
         parts = without_t5(parts) if plan.t5 == "dropped" else parts
-        self.placement = Placement(parts, plan, compute.device)
+        self.placement = Placement(parts, plan, compute)
         self._transformer = parts["transformer"]
         width = int(self._transformer.config.joint_attention_dim)
         self.conditioning = Sd3Conditioning(parts, width, compute, self.placement.bring)

@@ -1,0 +1,176 @@
+"""Which memory plan a large model gets, as a table; nothing here asks a device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from turbo_ui.backends import memory
+from turbo_ui.backends.memory import GB, MemoryPlan, PartCounts, Room
+from turbo_ui.errors import ModelUnavailable
+
+SD35_LARGE = PartCounts()
+SD35_WITHOUT_T5 = PartCounts(t5=0)
+
+
+def room(device_gb: float, host_gb: float = 64, *, torchao: bool, kind: str = "cuda") -> Room:
+    return Room(
+        kind=kind,  # pyright: ignore[reportArgumentType]
+        free_bytes=int(device_gb * GB),
+        total_bytes=int(device_gb * GB),
+        host_free_bytes=int(host_gb * GB),
+        can_quantize=torchao,
+    )
+
+
+def names(plan: MemoryPlan) -> tuple[str, str, str]:
+    return plan.t5, plan.transformer, plan.offload
+
+
+WITH_TORCHAO = [
+    # GB of the device, T5, transformer, offload
+    (141, "full", "full", "none"),
+    (80, "full", "full", "none"),
+    (40, "full", "full", "none"),
+    (32, "int8", "full", "none"),
+    (28, "nf4", "full", "none"),
+    (24, "int8", "int8", "none"),
+    (20, "nf4", "int8", "none"),
+    (16, "int8", "int8", "text_encoders"),
+    (12, "int8", "int8", "model"),
+]
+
+WITHOUT_TORCHAO = [
+    (80, "full", "full", "none"),
+    (32, "full", "full", "text_encoders"),
+    (24, "full", "full", "text_encoders"),
+    (20, "full", "full", "model"),
+]
+
+
+@pytest.mark.parametrize(("device_gb", "t5", "transformer", "offload"), WITH_TORCHAO)
+def test_with_torchao(device_gb: float, t5: str, transformer: str, offload: str) -> None:
+    plan = memory.choose("sd35", SD35_LARGE, room(device_gb, torchao=True))
+    assert names(plan) == (t5, transformer, offload)
+    assert plan.device_bytes <= 0.9 * device_gb * GB
+
+
+@pytest.mark.parametrize(("device_gb", "t5", "transformer", "offload"), WITHOUT_TORCHAO)
+def test_without_torchao(device_gb: float, t5: str, transformer: str, offload: str) -> None:
+    plan = memory.choose("sd35", SD35_LARGE, room(device_gb, torchao=False))
+    assert names(plan) == (t5, transformer, offload)
+    assert plan.device_bytes <= 0.9 * device_gb * GB
+
+
+@pytest.mark.parametrize(
+    ("device_gb", "host_gb", "torchao", "expected"),
+    [
+        (24, 8, False, ("dropped", "full", "none")),  # nowhere to wait
+        (16, 8, True, ("dropped", "int8", "none")),
+        (20, 20, False, ("dropped", "full", "model")),
+    ],
+)
+def test_where_main_memory_is_small_t5_is_left_out(
+    device_gb: float, host_gb: float, torchao: bool, expected: tuple[str, str, str]
+) -> None:
+    plan = memory.choose("sd35", SD35_LARGE, room(device_gb, host_gb, torchao=torchao))
+    assert names(plan) == expected
+
+
+def test_a_model_without_t5_has_none_to_place() -> None:
+    plan = memory.choose("sd35", SD35_WITHOUT_T5, room(80, torchao=True))
+    assert names(plan) == ("dropped", "full", "none")
+    assert "no T5 at hand" in plan.text
+    assert "GB" not in plan.text, "it is not for want of memory"
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps"])
+def test_nothing_is_offloaded_to_the_memory_it_is_in(kind: str) -> None:
+    for gigabytes in range(10, 80, 2):
+        for torchao in (True, False):
+            here = room(gigabytes, gigabytes, torchao=torchao, kind=kind)
+            try:
+                plan = memory.choose("sd35", SD35_LARGE, here)
+            except ModelUnavailable:
+                continue
+            assert plan.offload == "none"
+            assert kind == "cpu" or plan.transformer == "full"
+
+
+def test_a_larger_number_type_takes_more() -> None:
+    here = room(80, torchao=False, kind="cpu")
+    half = memory.choose("sd35", SD35_LARGE, here)
+    full = memory.choose("sd35", SD35_LARGE, replace(here, itemsize=4))
+    assert full.device_bytes == pytest.approx(2 * half.device_bytes)
+
+
+def test_what_others_use_is_not_there() -> None:
+    here = replace(room(80, torchao=True), free_bytes=20 * GB)
+    assert names(memory.choose("sd35", SD35_LARGE, here)) == ("int8", "int8", "none")
+
+
+def test_a_limit_of_the_user_is_kept() -> None:
+    here = replace(room(80, torchao=True), max_bytes=20 * GB)
+    plan = memory.choose("sd35", SD35_LARGE, here)
+    assert plan.device_bytes <= 20 * GB
+    assert "20.0 GB can be had" in plan.text
+    raised = replace(room(32, torchao=True), max_bytes=31 * GB)
+    assert names(memory.choose("sd35", SD35_LARGE, raised)) == ("full", "full", "none")
+
+
+def test_more_memory_never_gives_a_worse_plan() -> None:
+    def place(gigabytes: float, torchao: bool) -> int:
+        try:
+            plan = memory.choose("sd35", SD35_LARGE, room(gigabytes, torchao=torchao))
+        except ModelUnavailable:
+            return len(memory.CANDIDATES)
+        known = [(each.t5, each.transformer, each.offload) for each in memory.CANDIDATES]
+        return known.index(names(plan))  # pyright: ignore[reportArgumentType]
+
+    for torchao in (True, False):
+        places = [place(gigabytes, torchao) for gigabytes in range(6, 60)]
+        assert places == sorted(places, reverse=True)
+        assert places[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("device_gb", "torchao", "said"),
+    [
+        (80, True, ""),
+        (32, True, "T5 in 8 bits (all in full wants 30.5 GB, 28.8 GB can be had)"),
+        (28, True, "T5 in 4 bits (all in full wants 30.5 GB, 25.2 GB can be had)"),
+        (24, True, "transformer in 8 bits, T5 in 8 bits ("),
+        (24, False, "text encoders wait in main memory: a new prompt takes seconds longer ("),
+        (20, False, "the parts take turns on the device: each frame takes seconds longer ("),
+    ],
+)
+def test_a_plan_says_what_it_does_and_why(device_gb: float, torchao: bool, said: str) -> None:
+    plan = memory.choose("sd35", SD35_LARGE, room(device_gb, torchao=torchao))
+    assert plan.text.startswith(said)
+    assert bool(plan.text) == bool(said)
+
+
+def test_what_cannot_fit_says_how_much_is_missing() -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        memory.choose("sd35", SD35_LARGE, room(8, torchao=False))
+    assert caught.value.model == "sd35"
+    assert "it needs 17.7 GB of memory at the least, and 7.2 GB can be had" in str(caught.value)
+    assert "pip install torchao" in caught.value.remedy
+    with pytest.raises(ModelUnavailable) as caught:
+        memory.choose("sd35", SD35_LARGE, room(8, torchao=True))
+    assert "torchao" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("plan", "path"),
+    [
+        (memory.WHOLE, ""),
+        (MemoryPlan(t5="dropped"), "no T5"),
+        (MemoryPlan(t5="nf4", transformer="int8"), "transformer int8, T5 nf4"),
+        (MemoryPlan(offload="text_encoders"), "text encoders offloaded"),
+        (MemoryPlan(offload="model"), "offloaded"),
+    ],
+)
+def test_a_frames_path_names_what_its_plan_changed(plan: MemoryPlan, path: str) -> None:
+    assert plan.path == path

@@ -1,0 +1,62 @@
+"""Weights in fewer bits, by torchao: in place, after loading. What is computed with them stays in
+the model's own number type."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+Bits = Literal["int8", "fp8", "nf4"]
+
+NF4_BLOCK = 64
+NF4_SCALE_BLOCK = 256
+"""One scale for 64 numbers, and one for 256 of those scales: a weight must be a multiple of
+both."""
+
+
+def is_available() -> bool:
+    """Whether torchao is installed."""
+    return importlib.util.find_spec("torchao") is not None
+
+
+def quantize(network: nn.Module, bits: Bits, device: torch.device) -> None:
+    """Replaces the weights of the linear layers in the network's blocks.
+
+    Embeddings, norms, and the layers before and behind the blocks stay as they are: they are small
+    and matter most.
+
+    Args:
+        bits: "int8" with a scale for each row, "fp8" (e4m3) likewise, "nf4" with a scale for each
+            64 numbers.
+        device: where the layers are quantized, one by one, and stay.
+    """
+    if bits == "nf4":
+        _to_nf4(network, device)
+        return
+    from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
+
+    config = Int8WeightOnlyConfig() if bits == "int8" else Float8WeightOnlyConfig()
+    quantize_(network, config, filter_fn=_is_in_block, device=device)
+
+
+def _to_nf4(network: nn.Module, device: torch.device) -> None:
+    from torchao.quantization import to_nf4
+
+    convert: Callable[..., torch.Tensor] = to_nf4
+    for name, layer in network.named_modules():
+        if not _is_in_block(layer, name):
+            continue
+        assert isinstance(layer, nn.Linear)
+        if layer.weight.numel() % (NF4_BLOCK * NF4_SCALE_BLOCK):
+            continue
+        packed = convert(layer.weight.detach().to(device), NF4_BLOCK, NF4_SCALE_BLOCK)
+        layer.weight = nn.Parameter(packed, requires_grad=False)
+
+
+def _is_in_block(layer: Any, name: str) -> bool:
+    """`name` is the layer's path in the network: blocks are numbered."""
+    return isinstance(layer, nn.Linear) and any(step.isdigit() for step in name.split("."))
