@@ -51,9 +51,9 @@ def _playwright_own() -> str | None:
 
 
 def install() -> None:
-    """Debian's package where this is root on Debian or Ubuntu, else Playwright's own build."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if is_root and shutil.which("apt-get"):
+    """Debian's package where this is root and there is one, else Playwright's own build."""
+    has_apt = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if has_apt:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         update = subprocess.run(["apt-get", "-qq", "update"], env=environment)
         if update.returncode == 0:
@@ -64,7 +64,11 @@ def install() -> None:
             )
             if done.returncode == 0 and find():
                 return
-    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    # where the package is missing, as on Ubuntu, libraries that a browser needs may be missing, too
+    if has_apt and subprocess.run([*command, "--with-deps"]).returncode == 0:
+        return
+    subprocess.run(command, check=True)
 
 
 def main() -> int:

@@ -43,9 +43,13 @@ WITHOUT_THIRD_PARTIES = {"errors"}
 ONLY_NUMPY = {"checks", "frames", "weights", "catalog", "live"}
 MAX_LINES = 320
 
+BESIDE = ("training", "benchmarks")
+"""Folders beside the package that keep its house rules."""
+
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__"
 )
+OTHERS = sorted(path for folder in BESIDE for path in (ROOT / folder).rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -101,13 +105,13 @@ def test_nothing_in_the_package_imports_what_stands_beside_it() -> None:
         assert not tops & {"training", "benchmarks", "tests", "app"}, name_of(path)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *OTHERS], ids=name_of)
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:
-    for path in MODULES:
+    for path in [*MODULES, *OTHERS]:
         assert path.stem not in ("utils", "helpers", "manager", "misc", "common")
 
 
