@@ -16,7 +16,10 @@ LoadPhase = Literal["downloading", "loading"]
 
 
 class LoadReport(Protocol):
-    """Told where a model's loading stands: a phase, a text for people, and where known how far."""
+    """Told where a model's loading stands: a phase, a text for people, and where known how far.
+
+    `progress` goes from 0 to 1; `num_bytes` of `total_bytes` have come, at `bytes_per_s`.
+    """
 
     def __call__(
         self,
@@ -25,6 +28,7 @@ class LoadReport(Protocol):
         progress: float | None = None,
         num_bytes: int | None = None,
         total_bytes: int | None = None,
+        bytes_per_s: float | None = None,
     ) -> None: ...
 
 

@@ -1,0 +1,286 @@
+"""What is downloaded, how that is told, and what each of the hub's errors means to a person."""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from tests.fakes import FakeClock
+from turbo_ui.backends import hub
+from turbo_ui.catalog import SD_TURBO, STABLE_DIFFUSION_3_5_LARGE_TURBO
+from turbo_ui.errors import ModelUnavailable
+
+SD_FILES = {
+    "README.md": 5,
+    "model_index.json": 10,
+    "sd_turbo.safetensors": 5_000,
+    "scheduler/scheduler_config.json": 10,
+    "text_encoder/config.json": 10,
+    "text_encoder/model.fp16.safetensors": 680,
+    "text_encoder/model.safetensors": 1360,
+    "tokenizer/vocab.json": 10,
+    "tokenizer/merges.txt": 10,
+    "unet/config.json": 10,
+    "unet/diffusion_pytorch_model.bin": 3000,
+    "unet/diffusion_pytorch_model.fp16.safetensors": 1730,
+    "unet/diffusion_pytorch_model.safetensors": 3460,
+    "vae/config.json": 10,
+    "vae/diffusion_pytorch_model.safetensors": 170,
+}
+
+
+def test_each_part_is_downloaded_once_in_half_precision_where_there_is_such() -> None:
+    chosen = hub.model_files(SD_FILES)
+    assert [name for name in chosen if name.endswith("safetensors")] == [
+        "text_encoder/model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    ]
+    assert "model_index.json" in chosen
+    assert "tokenizer/merges.txt" in chosen
+    assert not any(name.endswith((".bin", ".md")) for name in chosen)
+    assert "sd_turbo.safetensors" not in chosen
+
+
+def test_weights_in_several_files_are_taken_together() -> None:
+    names = [
+        "transformer/diffusion_pytorch_model-00001-of-00002.safetensors",
+        "transformer/diffusion_pytorch_model-00002-of-00002.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+        "text_encoder_3/model.fp16-00001-of-00002.safetensors",
+        "text_encoder_3/model.fp16-00002-of-00002.safetensors",
+        "text_encoder_3/model-00001-of-00001.safetensors",
+    ]
+    assert sorted(hub.model_files(dict.fromkeys(names, 1))) == sorted(names[:5])
+
+
+def test_a_repository_without_safetensors_gives_nothing() -> None:
+    assert hub.model_files({"model_index.json": 1, "unet/model.bin": 5}) == []
+    assert hub.root_files({"config.json": 1, "taesd_decoder.pth": 2, "x/config.json": 1}) == [
+        "config.json"
+    ]
+
+
+@dataclass
+class FakeHub:
+    """A hub under the test's control.
+
+    Attributes:
+        error_on_ask, error_on_download: raised there.
+        has_cache: its files are in the cache already.
+    """
+
+    folder: Path
+    error_on_ask: Exception | None = None
+    error_on_download: Exception | None = None
+    has_cache: bool = False
+    files: dict[str, int] = field(default_factory=lambda: dict(SD_FILES))
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def model_info(self, repo: str, **options: Any) -> Any:
+        assert options["files_metadata"]
+        if self.error_on_ask is not None:
+            raise self.error_on_ask
+        siblings = [SimpleNamespace(rfilename=name, size=size) for name, size in self.files.items()]
+        return SimpleNamespace(siblings=siblings)
+
+    def snapshot_download(self, repo: str, **options: Any) -> str:
+        if options.get("local_files_only"):
+            if not self.has_cache:
+                raise LocalEntryNotFoundError("nothing here")
+            (self.folder / "model_index.json").touch()
+            return str(self.folder)
+        self.asked.append({"repo": repo, **options})
+        if self.error_on_download is not None:
+            raise self.error_on_download
+        self.download(options["tqdm_class"])
+        return str(self.folder)
+
+    def download(self, bar_class: Any) -> None:
+        """As the hub's client does: bars for what came, for what is on the disk, and for files."""
+        came = bar_class(desc="Downloading bytes", total=0, initial=0, unit="B", unit_scale=True)
+        kept = bar_class(desc="Reconstructing", total=0, initial=0, unit="B", unit_scale=True)
+        with bar_class(desc="Fetching 2 files", total=2) as files:
+            kept.total = came.total = 4_000_000_000
+            for _ in range(2):
+                kept.update(1_000_000_000)
+                came.update(1_000_000_000)
+                files.update(1)
+        kept.set_description("Reconstruction complete")
+        came.set_description_str("Download complete")
+
+
+@pytest.fixture
+def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    fake = FakeHub(tmp_path)
+    monkeypatch.setattr(hub, "HfApi", lambda: fake)
+    monkeypatch.setattr(hub, "snapshot_download", fake.snapshot_download)
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return fake
+
+
+@dataclass
+class Told:
+    """A load report that remembers."""
+
+    reports: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, state: str, text: str = "", *_: Any, **numbers: Any) -> None:
+        self.reports.append({"state": state, "text": text, **numbers})
+
+
+def fetch(told: Callable[..., None], **changed: Any) -> Path:
+    return hub.fetch(SD_TURBO, "someone/model", changed.get("revision"), told)
+
+
+def test_a_download_asks_for_the_chosen_files_of_the_revision(fake_hub: FakeHub) -> None:
+    assert fetch(Told(), revision="abc") == fake_hub.folder
+    (asked,) = fake_hub.asked
+    assert (asked["repo"], asked["revision"]) == ("someone/model", "abc")
+    assert asked["allow_patterns"] == hub.model_files(SD_FILES)
+
+
+def test_a_download_tells_bytes_and_speed(
+    fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = FakeClock()
+
+    def ticking() -> float:
+        clock.pass_ms(1000)
+        return clock()
+
+    monkeypatch.setattr(hub, "_Meter", lambda title, report: Meter(title, report, ticking))
+    told = Told()
+    fetch(told)
+    numbers = [report for report in told.reports if "num_bytes" in report]
+    assert [report["num_bytes"] for report in numbers] == [10**9, 10**9, 2 * 10**9, 2 * 10**9]
+    assert {report["state"] for report in told.reports} == {"downloading"}
+    last = numbers[-1]
+    assert last["total_bytes"] == 4_000_000_000
+    assert last["progress"] == 0.5
+    assert last["bytes_per_s"] == pytest.approx(2e9 / 4)
+    assert "2.00 of 4.00 GB, 500.0 MB/s" in last["text"]
+    assert capfd.readouterr().err == "", "no bars on the console"
+
+
+Meter = hub._Meter
+
+
+def test_bytes_are_told_twice_a_second_at_most() -> None:
+    clock, told = FakeClock(), Told()
+    meter = Meter("SD-Turbo", told, clock)
+    meter.bars.append(SimpleNamespace(n=0, total=1000, initial=0))
+    for _ in range(50):
+        clock.pass_ms(50)
+        meter.bars[0].n += 10
+        meter.tell()
+    assert len(told.reports) == 5
+
+
+def test_a_resumed_download_does_not_count_what_was_there_as_speed() -> None:
+    clock, told = FakeClock(), Told()
+    meter = Meter("SD-Turbo", told, clock)
+    meter.bars.append(SimpleNamespace(n=900, total=1000, initial=800))
+    clock.pass_ms(1000)
+    meter.tell()
+    assert told.reports[0]["bytes_per_s"] == pytest.approx(100)
+
+
+def answer(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=httpx2.Request("GET", "https://example.org/api"))
+
+
+def http_error(status: int) -> HfHubHTTPError:
+    return HfHubHTTPError("no", response=answer(status))
+
+
+ERRORS: list[tuple[str, Exception, list[str]]] = [
+    (
+        "gated",
+        GatedRepoError("no", response=answer(403)),
+        ["licence has to be accepted", "HF_TOKEN"],
+    ),
+    ("unknown", RepositoryNotFoundError("no", response=answer(401)), ["knows no someone/model"]),
+    ("revision", RevisionNotFoundError("no", response=answer(404)), ["no revision abc"]),
+    ("name", HFValidationError("bad"), ["no name of a repository"]),
+    ("401", http_error(401), ["does not know this token"]),
+    ("403", http_error(403), ["does not let this token read"]),
+    ("429", http_error(429), ["too many requests", "few minutes"]),
+    ("500", http_error(500), ["answered 500", "later"]),
+    ("offline", OfflineModeIsEnabled("no"), ["cannot be reached", "not in the cache"]),
+    ("no route", httpx2.ConnectError("no"), ["cannot be reached"]),
+    ("slow", httpx2.ReadTimeout("no"), ["cannot be reached"]),
+    ("cut off", LocalEntryNotFoundError("no"), ["cannot be reached"]),
+    ("full", OSError(errno.ENOSPC, "No space left on device"), ["disk is full", "HF_HOME"]),
+    ("read-only", PermissionError(errno.EACCES, "Permission denied"), ["Permission denied"]),
+    ("surprise", RuntimeError("what?"), ["RuntimeError: what?", "is kept"]),
+]
+
+
+@pytest.mark.parametrize("moment", ["error_on_ask", "error_on_download"])
+@pytest.mark.parametrize(("error", "said"), [row[1:] for row in ERRORS], ids=[r[0] for r in ERRORS])
+def test_every_error_of_the_hub_is_said_in_plain_words(
+    fake_hub: FakeHub, moment: str, error: Exception, said: list[str]
+) -> None:
+    setattr(fake_hub, moment, error)
+    with pytest.raises(ModelUnavailable) as caught:
+        fetch(Told(), revision="abc")
+    for text in said:
+        assert text in caught.value.user_text
+    assert caught.value.model == "sd-turbo"
+    setattr(fake_hub, moment, None)
+    assert fetch(Told()) == fake_hub.folder, "tried again, it works"
+
+
+def test_a_gated_model_explains_its_own_steps(fake_hub: FakeHub) -> None:
+    fake_hub.error_on_ask = GatedRepoError("no", response=answer(403))
+    spec = STABLE_DIFFUSION_3_5_LARGE_TURBO
+    with pytest.raises(ModelUnavailable) as caught:
+        hub.fetch(spec, spec.source, None, Told())
+    assert spec.how_to_get in caught.value.user_text
+
+
+@pytest.mark.parametrize(
+    "error", [httpx2.ConnectError("no"), OfflineModeIsEnabled("no"), http_error(503)]
+)
+def test_where_the_hub_does_not_answer_the_cache_is_enough(
+    fake_hub: FakeHub, error: Exception
+) -> None:
+    fake_hub.error_on_ask, fake_hub.has_cache = error, True
+    told = Told()
+    assert fetch(told) == fake_hub.folder
+    assert "in the cache" in told.reports[-1]["text"]
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_download(fake_hub: FakeHub) -> None:
+    fake_hub.files["unet/diffusion_pytorch_model.fp16.safetensors"] = 10**15
+    with pytest.raises(ModelUnavailable, match="GB are needed"):
+        fetch(Told())
+    assert fake_hub.asked == []
+
+
+def test_bars_are_whole_tqdms_that_write_nothing() -> None:
+    """The hub's client calls more of a bar than `update`."""
+    bar = hub._bars("SD-Turbo", Told())(desc="x", total=3, unit="B", file=io.StringIO())
+    bar.update(1)
+    bar.refresh()
+    bar.set_postfix_str("x", refresh=False)
+    assert bar.format_dict["n"] == 1
+    bar.close()

@@ -1,0 +1,241 @@
+"""Models in one file, in the original key layout: loaded without a network, the same pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import torch
+from accelerate import init_empty_weights
+from safetensors.torch import load_file
+
+from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
+from tests.backends.conftest import MakeCheckpoint
+from turbo_ui.backends.clip_vocabulary import clip_tokenizer
+from turbo_ui.backends.parts import part_class, read_folder
+from turbo_ui.backends.single_file import CONFIGS, read_file
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import ModelUnavailable
+
+SPEC = checkpoints.spec(Path("-"))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **options: Any) -> NoReturn:
+        raise AssertionError("a single file asked for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session")
+def sd3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints_sd3.make(tmp_path_factory.mktemp("sd3"), dual_attention_layers=(0,))
+
+
+def same_parts(spec: ModelSpec, folder: Path, found: dict[str, Any]) -> None:
+    """Every network has the folder's weights, every tokenizer and scheduler its settings."""
+    expected = read_folder(spec, folder, torch.float32)
+    assert found.keys() == expected.keys()
+    for name, part in expected.items():
+        if isinstance(part, torch.nn.Module):
+            state = found[name].state_dict()
+            for key, tensor in part.state_dict().items():
+                torch.testing.assert_close(state[key], tensor, rtol=0, atol=0, msg=f"{name} {key}")
+            buffers = dict(found[name].named_buffers())
+            for key, tensor in part.named_buffers():
+                assert torch.equal(buffers[key], tensor), f"{name} {key}"
+            assert not found[name].training
+        elif name.startswith("tokenizer"):
+            words = "abc d0"
+            assert found[name](words)["input_ids"] == part(words)["input_ids"]
+            assert found[name].pad_token == part.pad_token
+        else:
+            assert found[name].config == part.config
+
+
+@pytest.mark.parametrize("prefix", [checkpoints_ldm.LDM_CLIP, checkpoints_ldm.SGM_CLIP])
+def test_sd_turbo_in_one_file_has_the_folders_weights(
+    checkpoint: MakeCheckpoint, tmp_path: Path, prefix: str
+) -> None:
+    folder = checkpoint(vae_kind="kl")
+    path = checkpoints_ldm.sd_file(folder, tmp_path / "sd_turbo.safetensors", prefix)
+    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd")
+    same_parts(SPEC, folder, read_file(SPEC, path, torch.float32, configs=configs))
+
+
+def test_sdxl_turbo_in_one_file_has_the_folders_weights(
+    sdxl_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    folder = sdxl_checkpoint()
+    path = checkpoints_ldm.sdxl_file(folder, tmp_path / "sdxl_turbo.safetensors")
+    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sdxl")
+    same_parts(SPEC, folder, read_file(SPEC, path, torch.float32, configs=configs))
+
+
+def with_identity(folder: Path, target: Path) -> Path:
+    """The folder with an identity for CLIP-L's projection, which a file of its own lacks."""
+    shutil.copytree(folder, target)
+    path = target / "text_encoder" / "model.safetensors"
+    state = load_file(path)
+    state["text_projection.weight"] = torch.eye(len(state["text_projection.weight"]))
+    checkpoints_ldm.save(path, state)
+    return target
+
+
+@pytest.mark.parametrize("prefix", [checkpoints_ldm.UNET, ""])
+def test_sd3_in_one_file_takes_its_text_encoders_from_named_files(
+    sd3_folder: Path, tmp_path: Path, prefix: str
+) -> None:
+    path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors", prefix)
+    encoders = tmp_path / "encoders"
+    encoders.mkdir()
+    files = checkpoints_ldm.text_encoder_files(sd3_folder, encoders)
+    configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+    expected = with_identity(sd3_folder, tmp_path / "expected")
+    spec = checkpoints_sd3.spec(sd3_folder)
+    for named in (files, [encoders]):
+        same_parts(
+            spec, expected, read_file(spec, path, torch.float32, named=named, configs=configs)
+        )
+    without = read_file(
+        spec, path, torch.float32, named=files, skip=("text_encoder_3",), configs=configs
+    )
+    assert "text_encoder_3" not in without
+
+
+def test_sd3_in_one_file_takes_its_text_encoders_from_a_diffusers_folder(
+    sd3_folder: Path, tmp_path: Path
+) -> None:
+    path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+    configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+    found = read_file(SPEC, path, torch.float32, named=[sd3_folder], configs=configs)
+    same_parts(SPEC, sd3_folder, found)
+
+
+def test_sd3_in_one_file_with_its_text_encoders_inside(sd3_folder: Path, tmp_path: Path) -> None:
+    path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+    inside = {
+        "text_encoders.clip_l.transformer.": "text_encoder",
+        "text_encoders.clip_g.transformer.": "text_encoder_2",
+    }
+    state = load_file(path)
+    for prefix, part in inside.items():
+        encoder = checkpoints_ldm.state_of(sd3_folder, part)
+        state |= checkpoints_ldm.prefixed(encoder, prefix)
+    checkpoints_ldm.save(path, state)
+    configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+    found = read_file(SPEC, path, torch.float32, configs=configs)
+    expected = checkpoints_ldm.state_of(sd3_folder, "text_encoder_2")
+    assert torch.equal(
+        found["text_encoder_2"].state_dict()["text_projection.weight"],
+        expected["text_projection.weight"],
+    )
+    assert "text_encoder_3" not in found, "T5 may be left out"
+
+
+def sd3_without(
+    sd3_folder: Path, tmp_path: Path, *gone: str, rename: str = ""
+) -> tuple[Path, list[Path], Path]:
+    path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+    encoders = tmp_path / "encoders"
+    encoders.mkdir()
+    checkpoints_ldm.text_encoder_files(sd3_folder, encoders)
+    for name in gone:
+        (encoders / name).unlink()
+    configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+    return path, sorted(encoders.glob("*.safetensors")), configs
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (("clip_l.safetensors",), ["missing are CLIP-L"]),
+        (
+            ("clip_l.safetensors", "clip_g.safetensors", "t5xxl.safetensors"),
+            ["CLIP-L (clip_l.safetensors) and CLIP-G (clip_g.safetensors)", "text_encoders"],
+        ),
+        (("tokenizer.json",), ["tokenizer.json or spiece.model is missing", "leave T5 out"]),
+    ],
+)
+def test_sd3_says_exactly_which_text_encoder_is_missing(
+    sd3_folder: Path, tmp_path: Path, gone: tuple[str, ...], said: list[str]
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path, *gone)
+    with pytest.raises(ModelUnavailable) as caught:
+        read_file(SPEC, path, torch.float32, named=named, configs=configs)
+    for text in said:
+        assert text in caught.value.user_text
+
+
+def test_a_named_text_encoder_that_is_none(sd3_folder: Path, tmp_path: Path) -> None:
+    path, _, configs = sd3_without(sd3_folder, tmp_path)
+    with pytest.raises(ModelUnavailable, match="no text encoder of Stable Diffusion 3"):
+        read_file(SPEC, path, torch.float32, named=[path], configs=configs)
+    with pytest.raises(ModelUnavailable, match=r"gone\.safetensors is not there"):
+        read_file(SPEC, path, torch.float32, named=[tmp_path / "gone.safetensors"], configs=configs)
+
+
+def test_a_pruned_file_says_what_it_lacks(checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    folder = checkpoint(vae_kind="kl")
+    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd")
+    path = checkpoints_ldm.sd_file(folder, tmp_path / "sd_turbo.safetensors")
+    whole = load_file(path)
+    for gone, said in {
+        checkpoints_ldm.VAE: "the file holds no VAE",
+        checkpoints_ldm.UNET + "out.2.": "its unet lacks 2 of",
+    }.items():
+        kept = {key: tensor for key, tensor in whole.items() if not key.startswith(gone)}
+        checkpoints_ldm.save(path, kept)
+        with pytest.raises(ModelUnavailable, match=said):
+            read_file(SPEC, path, torch.float32, configs=configs)
+
+
+def test_a_model_of_another_size_says_which_shape_is_wrong(
+    checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    path = checkpoints_ldm.sd_file(checkpoint(vae_kind="kl"), tmp_path / "sd_turbo.safetensors")
+    with pytest.raises(ModelUnavailable) as caught:
+        read_file(SPEC, path, torch.float32)
+    assert "text_encoder" in caught.value.reason
+
+
+@pytest.mark.parametrize("architecture", ["sd", "sdxl", "sd3"])
+def test_the_shipped_configurations_are_the_known_sizes(architecture: str) -> None:
+    """Built without memory, their parameters counted."""
+    expected = {
+        "sd": {"unet": 865_910_724, "text_encoder": 340_387_840, "vae": 83_653_863},
+        "sdxl": {
+            "unet": 2_567_463_684,
+            "text_encoder": 123_060_480,
+            "text_encoder_2": 694_659_840,
+            "vae": 83_653_863,
+        },
+        "sd3": {"transformer": 8_056_627_520, "text_encoder_3": 4_762_310_656},
+    }
+    for part, number in expected[architecture].items():
+        folder = CONFIGS / architecture / part
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = part_class((config.get("architectures") or [config["_class_name"]])[0])
+        with init_empty_weights():
+            if hasattr(kind, "from_config"):
+                model = kind.from_config(config)
+            else:
+                model = kind(kind.config_class.from_pretrained(str(folder)))
+        if part == "text_encoder_3":
+            model.set_input_embeddings(model.shared)
+        assert sum(p.numel() for p in model.parameters()) == number, part
+
+
+def test_the_shipped_vocabulary_is_clips() -> None:
+    words = clip_tokenizer("!")
+    ids = words("A photo of a  cat", padding="max_length", max_length=9)["input_ids"]
+    assert ids == [49406, 320, 1125, 539, 320, 2368, 49407, 0, 0]
+    assert len(words) == 49_408
+    assert words.model_max_length == 77
+    assert clip_tokenizer().pad_token_id == 49407

@@ -1,0 +1,75 @@
+"""Where a model's files are: a hub id, a folder, or a single file, each becomes parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from turbo_ui import weights
+from turbo_ui.backends import hub, parts, single_file
+from turbo_ui.backends.base import LoadReport
+from turbo_ui.catalog import BY_ARCHITECTURE, ModelSpec
+from turbo_ui.errors import ModelUnavailable
+
+
+def locate(spec: ModelSpec, report: LoadReport) -> Path:
+    """The folder or file of a model, from the hub where it has to be; its family is right.
+
+    Raises:
+        ModelUnavailable: it cannot be had, or is of a family that this entry is not.
+    """
+    path = Path(spec.source).expanduser()
+    if not path.exists():
+        if spec.is_embedded or path.is_absolute():
+            remedy = "Check the path."
+            if spec.is_embedded:
+                remedy = "Get the project again, or train the model with `make train-doodle`."
+            raise ModelUnavailable(spec.id, f"{path.name} is not there", remedy)
+        path = hub.fetch(spec, spec.source, spec.revision, report)
+    try:
+        family = BY_ARCHITECTURE[weights.architecture_of(path)].family
+    except ModelUnavailable as error:
+        raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
+    if family != spec.family:
+        reason = f"{path.name} is of the family {family} and not {spec.family}"
+        raise ModelUnavailable(spec.id, reason, "Ask for it by its path alone.")
+    return path
+
+
+def read(
+    spec: ModelSpec,
+    path: Path,
+    dtype: torch.dtype,
+    *,
+    text_encoders: Sequence[Path] = (),
+    skip: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A model's parts in main memory, from what `locate` found.
+
+    Args:
+        text_encoders: where those of a single file without them are.
+        skip: optional parts that are left out.
+
+    Raises:
+        ModelUnavailable: something is missing or broken; says what.
+    """
+    if path.is_dir():
+        return parts.read_folder(spec, path, dtype, skip=skip)
+    return single_file.read_file(spec, path, dtype, named=text_encoders, skip=skip)
+
+
+def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
+    """The small stand-in of a model's VAE.
+
+    Raises:
+        ModelUnavailable: none is known, or it cannot be had.
+    """
+    if spec.tiny_vae is None:
+        raise ModelUnavailable(spec.id, "no tiny VAE is known for it")
+    folder = Path(spec.tiny_vae).expanduser()
+    if not folder.is_dir():
+        folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+    return parts.read_part(spec, parts.part_class("AutoencoderTiny"), folder, dtype)
