@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes, sketch
 from training.doodle.data import Concept, load_concepts
-from training.doodle.model import build_autoencoder
+from training.doodle.model import build_autoencoder, encode_latents
 from training.doodle.train_autoencoder import fold, to_tensor
 from training.doodle.train_text import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
@@ -80,7 +80,7 @@ def sample_pairs(
 @torch.no_grad()
 def encode(vae: Any, pictures: list[np.ndarray]) -> torch.Tensor:
     batch = to_tensor(pictures).to(memory_format=torch.channels_last)
-    return torch.cat([vae.encode(part).latents for part in batch.split(16)]).half().contiguous()
+    return torch.cat([encode_latents(vae, part) for part in batch.split(16)]).half().contiguous()
 
 
 def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) -> Path:

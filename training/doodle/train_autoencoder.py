@@ -11,11 +11,18 @@ import torch
 from training.doodle import run, scenes, sketch
 from training.doodle.data import load_concepts
 from training.doodle.losses import picture_loss, whiteness_loss
-from training.doodle.model import LATENT_CHANNELS, build_autoencoder
+from training.doodle.model import (
+    LATENT_CHANNELS,
+    build_autoencoder,
+    encode_latents,
+    fix_posterior,
+)
 from turbo_ui.backends.compute import keep_memory
 
-CROP_PX = 96
-WIDE_PX = 192  # every other batch: plain areas far from any edge are seen here alone
+# Sides of the crops of one batch after the other: a batch has about as many pixels each time.
+# Small crops are varied; plain areas far from any edge, and the normalisation's statistics over a
+# whole picture, are seen in large ones alone.
+CROPS_PX = (96, 192, 96, 256)
 
 
 class Crops:
@@ -30,20 +37,21 @@ class Crops:
         scene = scenes.sample_sketched(self.rng, self.concepts)
         return sketch.degrade(self.rng, scene) if self.rng.random() < 0.35 else scenes.render(scene)
 
-    def batch(self, size: int, is_wide: bool) -> torch.Tensor:
-        """`(size, 3, 96, 96) float32`, −1 to 1; crops with something on them are preferred.
+    def batch(self, size: int, crop_px: int) -> torch.Tensor:
+        """`(N, 3, crop_px, crop_px) float32`, −1 to 1, of about the area of `size` small crops.
 
-        A wide batch is a quarter as many crops of 192×192, with no preference.
+        Small crops with something on them are preferred.
         """
-        self.pictures[self.rng.integers(len(self.pictures))] = self._picture()
-        crop_px, size = (WIDE_PX, size // 4) if is_wide else (CROP_PX, size)
+        if crop_px > CROPS_PX[0]:
+            self.pictures[self.rng.integers(len(self.pictures))] = self._picture()
+        num = max(1, size * CROPS_PX[0] ** 2 // crop_px**2)
         crops = []
-        while len(crops) < size:
+        while len(crops) < num:
             picture = self.pictures[self.rng.integers(len(self.pictures))]
             for _ in range(4):
                 y, x = self.rng.integers(0, (scenes.SIZE_PX - crop_px) // 8 + 1, 2) * 8
                 crop = picture[y : y + crop_px, x : x + crop_px]
-                if is_wide or crop[::4, ::4].std(axis=(0, 1)).max() > 12:
+                if crop_px > CROPS_PX[0] or crop[::4, ::4].std(axis=(0, 1)).max() > 12:
                     break
             crops.append(crop[:, ::-1] if self.rng.random() < 0.5 else crop)
         stacked = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
@@ -59,18 +67,19 @@ def to_tensor(pictures: list[np.ndarray]) -> torch.Tensor:
 def fold(vae: Any, pictures: list[np.ndarray]) -> Any:
     """A copy whose encoder gives latents of zero mean and unit deviation per channel."""
     folded = copy.deepcopy(vae).cpu().float()
-    latents = torch.cat([folded.encode(part).latents for part in to_tensor(pictures).split(8)])
+    latents = torch.cat([encode_latents(folded, part) for part in to_tensor(pictures).split(8)])
     mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
-    last = folded.encoder.layers[-1]
-    last.weight.div_(deviation[:, None, None, None])
-    last.bias.sub_(mean).div_(deviation)
+    last = folded.encoder.conv_out
+    last.weight[:LATENT_CHANNELS].div_(deviation[:, None, None, None])
+    last.bias[:LATENT_CHANNELS].sub_(mean).div_(deviation)
+    fix_posterior(folded)
     return folded
 
 
 def sample_sheet(vae: Any, pictures: list[np.ndarray], name: str) -> None:
     batch = to_tensor(pictures)
     with torch.no_grad():
-        decoded = vae.decode(vae.encode(batch).latents).sample
+        decoded = vae.decode(encode_latents(vae, batch)).sample
     both = torch.cat([batch, decoded.clamp(-1, 1)], dim=2)
     grid = ((both.permute(2, 0, 3, 1).flatten(1, 2) + 1) * 127.5).byte().numpy()
     cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(grid, cv2.COLOR_RGB2BGR))
@@ -100,7 +109,8 @@ def main() -> None:
         vae.load_state_dict(state["model"])
         average.module.load_state_dict(state["average"])
         average.num_updates = first = state["step"]
-        optimiser.load_state_dict(state["optimiser"])
+        if "optimiser" in state:  # dropped where the network has changed in between
+            optimiser.load_state_dict(state["optimiser"])
         normalise.load_state_dict(state["normalise"])
     crops = Crops(args.seed + first)
     held_out = Crops(args.seed + 10_000_000, 12).pictures
@@ -108,10 +118,10 @@ def main() -> None:
     for step in range(first, args.steps):
         for group in optimiser.param_groups:
             group["lr"] = args.lr * run.cosine(step, args.steps)
-        batch = crops.batch(args.batch_size, is_wide=step % 2 == 1).to(
+        batch = crops.batch(args.batch_size, CROPS_PX[step % len(CROPS_PX)]).to(
             device, memory_format=torch.channels_last
         )
-        latents = normalise(vae.encode(batch).latents)
+        latents = normalise(encode_latents(vae, batch))
         # Noise makes neighbouring latents decode alike: the denoiser's small errors stay small.
         noisy = latents + torch.randn_like(latents) * 0.08
         loss = picture_loss(vae.decode(noisy).sample, batch)

@@ -1,14 +1,14 @@
 """Stage 2: the tokenizer and the text encoder.
 
-Three teachers: a sentence encoder says what each word means (so words that no caption held still
-point
-somewhere), and it says for every word of a large list which of our concepts it is nearest to;
-captions say
-which noun is which object, its colour, its turn, and the background.
+A sentence encoder says what each word means, so that words that no caption held still point
+somewhere, and for every word of a large list which of our concepts it is nearest to. Captions say
+which noun is which object, its colour, its turn, and the background. The concepts' pictures say
+what things look like.
 """
 
 import argparse
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes
-from training.doodle.data import COLOURS, load_concepts, read_emojibase
+from training.doodle.data import COLOURS, Concept, load_concepts, read_emojibase
 from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, build_text_encoder
 from training.doodle.words import NounCaption, Teacher, sample_caption, train_tokenizer, word_list
 from turbo_ui.backends.compute import keep_memory
@@ -25,13 +25,34 @@ TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 _TEMPERATURE = 0.07
 _TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
 _WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
+_LOOK_PX, _LOOK_NUMBERS = 20, 128
+
+
+def looks(concepts: list[Concept]) -> torch.Tensor:
+    """What each concept looks like, `(concepts, 128) float32`: principal components of small
+    pictures in Lab, of unit mean square over all concepts."""
+    rows = []
+    for concept in concepts:
+        layer = concept.coloured(None).astype(np.float32) / 255
+        small = cv2.resize(layer, (_LOOK_PX, _LOOK_PX), interpolation=cv2.INTER_AREA)
+        on_white = small[..., :3] + (1 - small[..., 3:])
+        rows.append(cv2.cvtColor(on_white.clip(0, 1), cv2.COLOR_RGB2LAB).ravel() / 100)
+    pictures = torch.from_numpy(np.stack(rows))
+    pictures = pictures - pictures.mean(0)
+    left, values, _ = torch.linalg.svd(pictures, full_matrices=False)
+    components = left[:, :_LOOK_NUMBERS] * values[:_LOOK_NUMBERS]
+    return components / components.square().mean().sqrt()
 
 
 class Heads(nn.Module):
     """Linear read-outs that make the hidden states hold what the denoiser will need."""
 
-    def __init__(self, concept_vectors: torch.Tensor):
+    def __init__(self, concept_vectors: torch.Tensor, concept_looks: torch.Tensor):
         super().__init__()
+        self.register_buffer("looks", concept_looks, persistent=False)
+        # The look of the first, second and third named thing, as a linear function of the state:
+        # then the denoiser need not learn by heart what lies behind each of hundreds of names.
+        self.look = nn.ModuleList(nn.Linear(TEXT_WIDTH, concept_looks.shape[1]) for _ in "123")
         self.meaning = nn.Linear(TEXT_WIDTH, concept_vectors.shape[1])
         self.concepts = nn.Parameter(concept_vectors.clone())
         self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
@@ -47,6 +68,9 @@ class Heads(nn.Module):
         meaning = F.normalize(read(hidden), dim=-1)
         return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
 
+    def look_loss(self, hidden: torch.Tensor, concepts: torch.Tensor, turn: int) -> torch.Tensor:
+        return F.mse_loss(self.look[turn](hidden), self.looks[concepts])
+
 
 def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
     places: list[tuple[int, int, int, int, int]] = []
@@ -60,6 +84,7 @@ def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     loss = F.cross_entropy(heads.concept_logits(nouns), concepts, label_smoothing=0.05)
     loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), colours)
     loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), turns)
+    loss = loss + heads.look_loss(nouns, concepts, 0)
     return loss + closing_loss(hidden, captions, heads)
 
 
@@ -85,6 +110,7 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
             if named:
                 logits = heads.concept_logits(summary[named], turn)
                 loss = loss + 0.5 * F.cross_entropy(logits, wanted, label_smoothing=0.05)
+                loss = loss + 0.5 * heads.look_loss(summary[named], wanted, turn)
     return loss
 
 
@@ -115,13 +141,13 @@ def main() -> None:
         words, padding="max_length", truncation=True, max_length=_WORD_TOKENS, return_tensors="pt"
     )["input_ids"]
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    heads = Heads(vectors)
+    heads = Heads(vectors, looks(concepts))
     parameters = [*encoder.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2)
     first = 0
     if state := run.load("text"):
         encoder.load_state_dict(state["model"])
-        heads.load_state_dict(state["heads"])
+        heads.load_state_dict(state["heads"], strict=False)  # a head may have been added since
         if "optimiser" in state:  # dropped where the heads have changed in between
             optimiser.load_state_dict(state["optimiser"])
         first = state["step"]

@@ -46,7 +46,7 @@ def sample_timesteps(canonical: torch.Tensor) -> torch.Tensor:
 def noised(
     sketches: torch.Tensor, canonical: torch.Tensor, timesteps: torch.Tensor, sigma: torch.Tensor
 ) -> torch.Tensor:
-    """Scaled network input `(N, 16, 16, 16)`: sketch latents plus σ noise, over √(σ² + 1).
+    """Scaled network input `(N, 32, 16, 16)`: sketch latents plus σ noise, over √(σ² + 1).
 
     Near the end of the schedule text-to-image must not depend on what lies under the noise: other
     sheets'
