@@ -177,10 +177,18 @@ def spec(folder: Path, model_id: str = "tiny-sd3", max_size_px: int = 1024) -> M
     )
 
 
+def pipeline(folder: Path) -> Any:
+    """A saved folder as diffusers loads it."""
+    absent: dict[str, Any] = {}
+    if not (folder / "text_encoder_3").exists():
+        absent = {"text_encoder_3": None, "tokenizer_3": None}
+    return StableDiffusion3Pipeline.from_pretrained(str(folder), dtype=torch.float32, **absent)
+
+
 def parts(folder: Path) -> dict[str, Any]:
     """All parts of a saved folder, loaded as the app's loading hands them to the backend."""
-    pipeline: Any = StableDiffusion3Pipeline.from_pretrained(str(folder), dtype=torch.float32)
-    loaded = {name: part for name, part in pipeline.components.items() if part is not None}
+    components = pipeline(folder).components
+    loaded = {name: part for name, part in components.items() if part is not None}
     small: Any = AutoencoderTiny.from_pretrained(str(folder / "tiny_vae"))
     loaded["tiny_vae"] = small.eval()
     return loaded

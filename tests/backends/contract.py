@@ -36,8 +36,8 @@ class BackendContract:
         """A text-to-image request that the backend can run."""
         raise NotImplementedError
 
-    def sketched(self, wanted: FrameRequest, seed: int = 0, **fields: Any) -> FrameRequest:
-        pixels = drawing(seed, wanted.width, wanted.height)
+    def sketched(self, wanted: FrameRequest, number: int = 0, **fields: Any) -> FrameRequest:
+        pixels = drawing(number, wanted.width, wanted.height)
         return replace(wanted, image=pixels, strength=1.0, **fields)
 
     def many(self, wanted: FrameRequest) -> FrameRequest:

@@ -166,6 +166,7 @@ class Waiting:
             setattr(module, name, tensor)
 
 
+@torch.inference_mode(False)  # a frame asks for it in that mode, whose tensors are no parameters
 def _copy(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     copy = tensor.detach().to(device)
     return nn.Parameter(copy, requires_grad=False) if isinstance(tensor, nn.Parameter) else copy
