@@ -12,6 +12,7 @@ from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
 from turbo_ui.web import routes, theme, ui
 from turbo_ui.web.generate import Generate
+from turbo_ui.web.images_api import ImagesApi
 from turbo_ui.web.lane import Lane
 from turbo_ui.web.roster import Roster
 
@@ -44,6 +45,7 @@ class Server:
         self.settings = settings
         self.roster = Roster(switchboard, preferred)
         self.lane = Lane(engine, self.roster, settings)
+        self.api = ImagesApi(engine, self.roster, settings)
         self.blocks = ui.build(
             switchboard.catalog, settings, Generate(engine, self.roster, settings)
         )
@@ -67,7 +69,7 @@ class Server:
             max_file_size=settings.max_message_bytes,
             theme=theme.build(),
             head=ui.HEAD,
-            app_kwargs={"routes": [self.lane.route, *routes.build(self.roster)]},
+            app_kwargs={"routes": [self.lane.route, self.api.route, *routes.build(self.roster)]},
         )
         self._tune(self.blocks.server.config)
         return url
