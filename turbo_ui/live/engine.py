@@ -16,6 +16,7 @@ from turbo_ui.backends.base import Backend
 from turbo_ui.errors import BackendFailure, TurboUIError
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live import pacing
+from turbo_ui.live.budget import Budget
 from turbo_ui.live.events import ModelState, Submission, Superseded, Taken
 from turbo_ui.live.outcomes import Outcomes
 from turbo_ui.live.session import Listener, Publish, Session, Sessions
@@ -39,6 +40,7 @@ class Engine:
         clock: monotonic seconds.
         listener: told all events, for measures.
         max_batch: the most frames that run together.
+        budget: how many remote pictures each session may have; None is no limit.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         listener: Listener | None = None,
         max_batch: int = 4,
+        budget: Budget | None = None,
     ) -> None:
         self.switchboard = switchboard
         self._clock = clock
         self._max_batch = max_batch
+        self._budget = budget
         self._lock = threading.RLock()
         self._sessions = Sessions(self._lock, listener)
         self._tell = self._sessions.tell
@@ -113,6 +117,8 @@ class Engine:
         left = dict(enumerate(turn.entries))
         run.was_told_to_stop = False
         try:
+            if turn.is_remote and self._budget is not None:
+                self._budget.spend(turn.entries[0].session.id)
             requests = [entry.request for entry in turn.entries]
             for frame in turn.backend.stream(requests, lambda: self._should_stop(run)):
                 entry = left.pop(frame.index) if frame.is_last else left[frame.index]
