@@ -30,16 +30,11 @@ class App:
     def __init__(self, chosen: Settings) -> None:
         self.settings = chosen
         specs = list(catalog.CATALOG)
-        preferred = None
-        if chosen.model is not None:
-            preferred = catalog.spec_for(chosen.model)
-            if preferred not in specs:
-                specs.append(preferred)
+        preferred = _put_on_offer(chosen.model, specs)
+        refining = _put_on_offer(chosen.refine_model, specs)
         self.switchboard = Switchboard(specs, self._load)
         self.engine = Engine(self.switchboard, max_batch=chosen.max_batch)
-        self.server = Server(
-            self.engine, self.switchboard, chosen, preferred.id if preferred else None
-        )
+        self.server = Server(self.engine, self.switchboard, chosen, preferred, refining)
 
     def _load(self, spec: ModelSpec, report: LoadReport) -> Backend:
         """Called on the loading thread; imports torch there, as the page need not wait for it."""
@@ -71,14 +66,24 @@ class App:
             signal.signal(number, lambda *_: self.server.ask_to_stop())
         self.engine.start()
         self.switchboard.request(DOODLE.id)
-        preferred = self.server.roster.preferred
-        if preferred is not None:
-            self.switchboard.request(preferred)
+        for model_id in (self.server.roster.preferred, self.server.roster.refining):
+            if model_id is not None:
+                self.switchboard.request(model_id)
         try:
             print(f"Turbo UI is at {self.server.start()}", flush=True)
             self.server.wait()
         finally:
             self.server.stop()
+
+
+def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:
+    """The id of the model that a setting names, which joins the others if it is new."""
+    if model is None:
+        return None
+    spec = catalog.spec_for(model, tuple(specs))
+    if spec not in specs:
+        specs.append(spec)
+    return spec.id
 
 
 def main(argv: Sequence[str] | None = None) -> int:

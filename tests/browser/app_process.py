@@ -17,7 +17,7 @@ from typing import Any, Self
 ROOT = Path(__file__).resolve().parents[2]
 STANDIN = ("-m", "tests.browser.standin")
 APP = ("app.py",)
-START_WITHIN_S = 180
+START_WITHIN_S = 400
 
 
 def free_port() -> int:
@@ -64,6 +64,7 @@ class AppProcess:
             if self.health()[0] == 200:
                 return self
             time.sleep(0.05)
+        self.kill()
         raise AssertionError(f"the server did not become ready:\n{self.log}")
 
     def health(self) -> tuple[int, dict[str, Any]]:

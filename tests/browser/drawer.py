@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from playwright.sync_api import Locator, Page
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 class Drawer:
@@ -32,7 +32,7 @@ class Drawer:
 
     def open(self, url: str) -> Self:
         self.page.goto(url)
-        self.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+        self.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=120)
         return self
 
     def stats(self) -> dict[str, Any]:

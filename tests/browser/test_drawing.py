@@ -128,7 +128,7 @@ def test_the_eraser_takes_away_ink_and_leaves_paper(open_page: OpenPage) -> None
     drawer.page.locator("#board .swatch[data-color='#e5484d']").click()
     drawer.stroke(0.5)
     color = (
-        "(() => { const { board, flattener } = window.turboUI;"
+        "(() => { const { board, sketcher: { flattener } } = window.turboUI;"
         " const objects = board.document.objects;"
         " const context = new OffscreenCanvas(64, 64).getContext('2d');"
         " context.drawImage(flattener.flatten(objects, null, 64, 64), 0, 0);"
@@ -164,6 +164,30 @@ def test_live_can_be_switched_off(open_page: OpenPage) -> None:
     assert drawer.stats()["frames"] == frames
     drawer.page.locator("#draw").click()
     drawer.wait_until(lambda: drawer.stats()["frames"] == frames + 1)
+
+
+@pytest.mark.parametrize(("can_replace", "least", "most"), [(True, 2, 13), (False, 1, 1)])
+def test_a_request_that_waits_long_is_replaced_by_a_newer_one(
+    open_page: OpenPage, can_replace: bool, least: int, most: int
+) -> None:
+    """The page's loop by itself, with a server that takes nothing: 13 changes in 1.3 seconds."""
+    drawer = open_page()
+    sent = drawer.page.evaluate(
+        "async (canReplace) => { const url = new URL('turbo-ui/static/loop.js', document.baseURI);"
+        " const { LiveLoop } = await import(url.href); const sent = [];"
+        " const loop = new LiveLoop({ canSend: () => true, canReplace: () => canReplace,"
+        "   capture: async (id) => ({ id, record: {} }), send: ({ id }) => sent.push(id) > 0,"
+        "   onTouch: () => {}, onRunning: () => {} });"
+        " for (let change = 0; change < 13; change++) {"
+        "   loop.touch(); await new Promise((go) => setTimeout(go, 100)); }"
+        " await new Promise((go) => setTimeout(go, 500));"
+        " return [...sent, loop.dirtyAt === null]; }",
+        can_replace,
+    )
+    *ids, is_newest_sent = sent
+    assert least <= len(ids) <= most
+    assert ids == sorted(set(ids))
+    assert is_newest_sent is can_replace
 
 
 def test_another_model_takes_over_and_its_size_is_drawn(open_page: OpenPage) -> None:

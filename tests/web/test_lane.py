@@ -139,6 +139,13 @@ def test_a_bad_picture_is_answered_and_the_next_one_drawn(
         ({"kind": "frame", "request_id": 1, "params": {"prompt": "x" * 2001}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": {"model": "no such"}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": 3}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": {"model": "far"}}, "invalid"),
+        ({"kind": "refine", "request_id": 1}, "invalid"),
+        ({"kind": "refine", "request_id": 1, "model": "no such"}, "invalid"),
+        ({"kind": "refine", "request_id": 1, "model": "fine", "params": {"seed": -1}}, "invalid"),
+        ({"kind": "refine", "model": "fine"}, "protocol"),
+        ({"kind": "load"}, "invalid"),
+        ({"kind": "load", "model": "no such"}, "invalid"),
         ({"kind": "frame", "request_id": "1"}, "protocol"),
         ({"kind": "frame", "request_id": True}, "protocol"),
         ({"kind": "frame"}, "protocol"),
@@ -237,6 +244,99 @@ def test_another_model_takes_over_when_it_is_ready(server: AppProcess) -> None:
             pass
         client.draw(2)
         assert client.picture(2).header["request"]["width"] == 512
+
+
+def test_a_refine_draws_the_same_request_with_another_model(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="a kite", seed=5, strength=0.4)
+        draft = client.picture(1).header["request"]
+        client.say({"kind": "refine", "request_id": 2, "model": "fine"}, jpeg((220, 30, 30), 512))
+        frame = client.until("refine", request_id=2)
+        client.say({"kind": "save", "request_id": 2})
+        png = client.until("png", request_id=2)
+        client.draw(3, seed=6)
+        after = client.picture(3).header["request"]
+    request = frame.header["request"]
+    own = {"model": "fine", "width": 512, "height": 512, "num_inference_steps": 4}
+    sketches = {"image": request["image"]}
+    assert request == {**draft, **own, **sketches}
+    assert Image.open(io.BytesIO(frame.payload)).size == (512, 512)
+    previews = [each.header for each in client.heard if each.kind == "preview"]
+    assert {each["request_id"] for each in previews} == {2}
+    assert [each["step"] for each in previews] == sorted(each["step"] for each in previews)
+    assert imaging.open_png(png.payload).request.to_json() == request
+    assert after == {**draft, "seed": 6}, "the refine's own sketch and parameters do not stay"
+
+
+def test_a_stroke_ends_a_refine_and_its_picture_never_comes(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED)
+        client.picture(1)
+        client.say({"kind": "refine", "request_id": 2, "model": "fine"})
+        client.until("taken", request_id=2)
+        client.draw(3, seed=3)
+        client.until("superseded", request_id=2)
+        client.picture(3)
+        client.draw(4, seed=4)
+        client.picture(4)
+    assert not [each for each in client.heard if each.kind == "refine"]
+
+
+def test_a_remote_model_refines_from_the_prompt_alone_and_never_follows_the_hand(
+    server: AppProcess,
+) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED, prompt="a kite")
+        client.picture(1)
+        client.say({"kind": "refine", "request_id": 2, "model": "far"}, RED)
+        assert client.until("refine", request_id=2).header["request"]["image"] is None
+        client.draw(3, model="far")
+        assert client.until("error", request_id=3).header["field"] == "model"
+        client.draw(4, seed=4)
+        assert client.picture(4).header["request"]["model"] == "doodle"
+
+
+def test_a_model_that_failed_is_tried_again_when_it_is_asked_for(server: AppProcess) -> None:
+    def entry(client: LaneClient, state: str) -> dict[str, object]:
+        while True:
+            models = client.until("models").header["models"]
+            found = next(model for model in models if model["id"] == "shaky")
+            if found["state"] == state:
+                return found
+
+    with LaneClient(server.lane_url) as client:
+        client.say({"kind": "load", "model": "shaky"})
+        loading = entry(client, "downloading")
+        assert loading["num_bytes"]
+        assert loading["total_bytes"] == 2_000_000_000
+        assert loading["how_to_get"]
+        assert "broke off" in str(entry(client, "failed")["text"])
+        client.say({"kind": "refine", "request_id": 1, "model": "shaky"})
+        assert "broke off" in client.until("error", request_id=1).header["text"]
+        client.say({"kind": "load", "model": "shaky"})
+        assert entry(client, "ready")["device"]
+
+
+def memory_bytes(app: AppProcess) -> int:
+    """What the server's process holds."""
+    assert app.process is not None
+    pages = Path(f"/proc/{app.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
+def test_a_client_that_never_reads_fills_no_memory_and_holds_nobody_up(server: AppProcess) -> None:
+    with LaneClient(server.lane_url, page="deaf") as deaf, LaneClient(server.lane_url) as other:
+        deaf.draw(1, RED, model="large", prompt="x" * 2000)
+        deaf.until("frame")
+        before = memory_bytes(server)
+        for number in range(2, 1500):
+            deaf.draw(number, RED, seed=number)
+            deaf.say({"kind": "save", "request_id": number - 1})
+            if number % 300 == 0:
+                other.draw(number, RED, prompt="calm")
+                assert other.picture(number).header["request"]["prompt"] == "calm"
+        assert memory_bytes(server) - before < 64 * 1024 * 1024
 
 
 def test_the_saved_png_holds_the_request_and_the_sketch(server: AppProcess) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from turbo_ui.catalog import DOODLE
 from turbo_ui.errors import InvalidRequest
+from turbo_ui.frames import Sketch
 from turbo_ui.web.wishes import Wishes, nearest_size_px
 
 LARGE = replace(DOODLE, id="large", default_size_px=512, min_size_px=256, max_size_px=1024)
@@ -68,3 +70,30 @@ def test_the_size_is_held_to_what_the_model_can_draw(wish: int, size: int) -> No
 
 def test_no_wish_is_the_models_own_size() -> None:
     assert Wishes(100).size_px(LARGE) == (512, 512)
+
+
+def test_a_refine_has_the_same_wishes_and_its_models_own_size_and_steps() -> None:
+    wishes = Wishes(2000)
+    wishes.merge({"prompt": "a cat", "seed": 3, "num_inference_steps": 2, "width": 256})
+    slow = replace(LARGE, id="slow", default_size_px=1024, default_num_inference_steps=4)
+    before = dict(wishes.params)
+    request = wishes.refine(slow, {"strength": 0.4}, None)
+    assert (request.model, request.prompt, request.seed) == ("slow", "a cat", 3)
+    assert (request.width, request.height, request.num_inference_steps) == (1024, 1024, 4)
+    assert request.strength == 0.4
+    assert wishes.params == before
+    assert wishes.refine(slow, {"width": 512, "num_inference_steps": 1}, None).width == 512
+    with pytest.raises(InvalidRequest):
+        wishes.refine(slow, {"seed": -1}, None)
+
+
+def test_a_model_that_takes_no_sketch_is_sent_none() -> None:
+    sketch = Sketch(np.zeros((64, 64, 3), np.uint8))
+    assert Wishes(9).request(LARGE, sketch).image == sketch
+    assert Wishes(9).request(replace(LARGE, takes_sketch=False), sketch).image is None
+
+
+def test_a_size_of_ones_own_while_the_hand_moves() -> None:
+    slow = replace(LARGE, default_size_px=1024, live_size_px=768)
+    assert Wishes(9).size_px(slow) == (768, 768)
+    assert Wishes(9).refine(slow, {}, None).width == 1024

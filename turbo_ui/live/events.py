@@ -88,6 +88,9 @@ class ModelState:
         text: for people: what is going on, or why it failed.
         progress: 0 to 1 while downloading or loading, where known.
         num_bytes, total_bytes: while downloading, where known.
+        bytes_per_s: the mean speed of the download, where known.
+        file_hash: of a single file: the first 10 hex digits of its SHA-256, in capitals, once it
+            is computed.
     """
 
     model_id: str
@@ -96,6 +99,8 @@ class ModelState:
     progress: float | None = None
     num_bytes: int | None = None
     total_bytes: int | None = None
+    bytes_per_s: float | None = None
+    file_hash: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,7 @@ class Lane:
                 "max_image_px": settings.max_image_px,
                 "max_prompt_chars": settings.max_prompt_chars,
             },
+            "refine_model": self.roster.refining,
             **self.roster.to_json(None),
         }
 

@@ -7,14 +7,23 @@ from typing import Any
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.live.events import ModelState
 from turbo_ui.live.switchboard import Switchboard
+from turbo_ui.live.turns import is_remote
 
 
 class Roster:
-    """Answers from the switchboard; `preferred` is what a page gets that has not chosen a model."""
+    """Answers from the switchboard.
 
-    def __init__(self, switchboard: Switchboard, preferred: str | None = None) -> None:
+    Args:
+        preferred: what draws for a page that has not chosen a model; None is the first ready one.
+        refining: what refines for a page that has not chosen that; None is nothing.
+    """
+
+    def __init__(
+        self, switchboard: Switchboard, preferred: str | None = None, refining: str | None = None
+    ) -> None:
         self.switchboard = switchboard
         self.preferred = preferred
+        self.refining = refining
 
     def ask_for(self, model_id: str) -> None:
         """Has a model loaded behind the running one.
@@ -30,10 +39,23 @@ class Roster:
         Where none is ready yet it is the first of the catalog, for which the engine waits.
         """
         ready = self._ready()
-        for model_id in (wished, self.preferred, *ready):
-            if model_id in ready:
-                return ready[model_id]
+        if wished in ready:
+            return ready[wished]
+        # one that costs money per picture is never somebody's choice by default
+        following = {id: spec for id, spec in ready.items() if not is_remote(spec)}
+        for model_id in (self.preferred, *following):
+            if model_id in following:
+                return following[model_id]
         return self.switchboard.catalog[0]
+
+    def spec(self, model_id: str) -> ModelSpec:
+        """The model with this id, as its backend knows it where it is loaded.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        backend = self.switchboard.ready(model_id)
+        return self.switchboard.spec(model_id) if backend is None else backend.spec
 
     def is_ready(self) -> bool:
         return bool(self._ready())
@@ -63,12 +85,20 @@ class Roster:
             "state": state.state,
             "text": state.text,
             "progress": state.progress,
+            "num_bytes": state.num_bytes,
+            "total_bytes": state.total_bytes,
+            "bytes_per_s": state.bytes_per_s,
+            "file_hash": state.file_hash,
             "device": backend.device_text if backend is not None else None,
+            "is_remote": is_remote(spec),
+            "takes_sketch": spec.takes_sketch,
             "default_size_px": spec.default_size_px,
+            "live_size_px": spec.live_side_px,
             "min_size_px": spec.min_size_px,
             "max_size_px": spec.max_size_px,
             "size_step_px": spec.size_step_px,
             "licence": spec.licence,
             "licence_url": spec.licence_url,
             "attribution": spec.attribution,
+            "how_to_get": spec.how_to_get,
         }

@@ -31,6 +31,7 @@ class Server:
         switchboard: its models are offered on the page.
         settings: host, port, login, limits.
         preferred: id of the model for pages that have not chosen one; None is the first ready one.
+        refining: id of the model that refines for pages that have not chosen one; None is none.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class Server:
         switchboard: Switchboard,
         settings: Settings,
         preferred: str | None = None,
+        refining: str | None = None,
     ) -> None:
         self.engine = engine
         self.switchboard = switchboard
         self.settings = settings
-        self.roster = Roster(switchboard, preferred)
+        self.roster = Roster(switchboard, preferred, refining)
         self.lane = Lane(engine, self.roster, settings)
         self.api = ImagesApi(engine, self.roster, settings)
         self.blocks = ui.build(

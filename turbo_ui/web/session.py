@@ -11,12 +11,11 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any
 
 from turbo_ui import imaging
 from turbo_ui.errors import InvalidRequest, ProtocolError, TurboUIError
-from turbo_ui.frames import Frame, Sketch
+from turbo_ui.frames import Frame, FrameRequest, Sketch
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import (
     Event,
@@ -28,23 +27,13 @@ from turbo_ui.live.events import (
     Superseded,
     Taken,
 )
+from turbo_ui.live.turns import is_remote
 from turbo_ui.settings import Settings
+from turbo_ui.web.drafts import Draft, Drafts, draft_of, model_of, request_id_of
 from turbo_ui.web.outbox import Header, Outbox
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.wire import Message
 from turbo_ui.web.wishes import Wishes
-
-
-@dataclass
-class Draft:
-    """The newest request that is not decoded yet; a newer one takes its place."""
-
-    request_id: int
-    received_at: float
-    picture: bytes | None
-    """The sketch as it came; None where the last one still stands."""
-    is_empty: bool
-    """Nothing is drawn: text-to-image."""
 
 
 class PageSession:
@@ -69,13 +58,15 @@ class PageSession:
         self.outbox = Outbox()
         self._is_sending = False
         self.wishes = Wishes(settings.max_prompt_chars)
-        self.draft: Draft | None = None
+        self.drafts = Drafts()
         self.sketch: Sketch | None = None
         self.num_replaced = 0
         self.last_frame: tuple[int, Frame] | None = None
-        self._has_draft = asyncio.Event()
+        self._is_saving = False
         self._handlers: dict[str, Callable[[Message], None]] = {
             "frame": self._on_frame,
+            "refine": self._on_refine,
+            "load": self._on_load,
             "save": self._on_save,
             "ping": self._on_ping,
         }
@@ -100,27 +91,39 @@ class PageSession:
             self.error("protocol", error.user_text, request_id=request_id)
 
     def _on_frame(self, message: Message) -> None:
-        request_id = request_id_of(message)
+        draft = draft_of(message)
         before = self.wishes.params
         self.wishes.merge(message.header.get("params", {}))
-        chosen = self.wishes.model
-        if chosen is not None and chosen != before.get("model"):
+        if self.wishes.model != before.get("model"):
             try:
-                self.roster.ask_for(chosen)
+                self._choose(self.wishes.model)
             except InvalidRequest:
                 self.wishes.params = before
                 raise
-        if chosen != before.get("model"):
-            self.tell_models()
-        picture = message.payload or None
-        is_empty = "image" in message.header and message.header["image"] is None
-        if self.draft is not None:
-            # its sketch may be the newest there is: a change of prompt sends none
-            if picture is None and not is_empty:
-                picture, is_empty = self.draft.picture, self.draft.is_empty
-            self._replaced(self.draft.request_id)
-        self.draft = Draft(request_id, self.clock(), picture, is_empty)
-        self._has_draft.set()
+        self._take_in(draft)
+
+    def _choose(self, model: str | None) -> None:
+        """Has the model loaded that the page wants to draw with; None is the server's choice."""
+        if model is not None:
+            if is_remote(self.roster.spec(model)):
+                allowed = "a model that may follow the hand; this one only refines"
+                raise InvalidRequest("model", model, allowed)
+            self.roster.ask_for(model)
+        self.tell_models()
+
+    def _on_refine(self, message: Message) -> None:
+        draft = draft_of(message)
+        # a wrong value is answered now, and not when its turn comes
+        self.wishes.refine(self.roster.spec(draft.model), draft.params, None)
+        self._take_in(draft)
+
+    def _on_load(self, message: Message) -> None:
+        self.roster.ask_for(model_of(message))
+        self.tell_models()
+
+    def _take_in(self, draft: Draft) -> None:
+        for lost in self.drafts.put(draft):
+            self._replaced(lost.request_id)
 
     def _on_save(self, message: Message) -> None:
         request_id = request_id_of(message)
@@ -128,6 +131,12 @@ class PageSession:
             text = "That picture is gone: a newer one took its place. Try again."
             self.error("not_saved", text, request_id=request_id)
             return
+        if self._is_saving:
+            # one at a time: a page that asks and never reads must not fill the memory
+            text = "The PNG asked for before is still on its way."
+            self.error("not_saved", text, request_id=request_id)
+            return
+        self._is_saving = True
         frame = self.last_frame[1]
         future = self.loop.run_in_executor(self.codec, imaging.save_png, frame)
         name = f"turbo-ui-{frame.request.model}-{frame.request.seed}-{frame.digest[:8]}.png"
@@ -135,6 +144,7 @@ class PageSession:
 
     def _saved(self, request_id: int, name: str, done: asyncio.Future[bytes]) -> None:
         if done.cancelled() or done.exception() is not None:
+            self._is_saving = False
             text = "The PNG could not be made."
             self.error("not_saved", text, request_id=request_id)
             return
@@ -147,11 +157,7 @@ class PageSession:
     async def submit_drafts(self) -> None:
         """Decodes the newest draft and submits it, again and again: the way from page to engine."""
         while True:
-            await self._has_draft.wait()
-            self._has_draft.clear()
-            draft, self.draft = self.draft, None
-            if draft is None:
-                continue
+            draft = await self.drafts.next()
             try:
                 await self._submit(draft)
             except InvalidRequest as error:
@@ -163,21 +169,36 @@ class PageSession:
 
     async def _submit(self, draft: Draft) -> None:
         begun = self.clock()
-        spec = self.roster.serving(self.wishes.model)
-        width, height = self.wishes.size_px(spec)
-        if draft.is_empty:
-            self.sketch = None
-        elif draft.picture is not None:
-            self.sketch = await self.loop.run_in_executor(
-                self.codec, self._decoded, draft.picture, width, height
-            )
+        make = self._live_request if draft.kind == "live" else self._refine_request
+        request = await make(draft)
         submission = Submission(
             request_id=draft.request_id,
-            request=self.wishes.request(spec, self.sketch),
+            request=request,
             received_at=self.clock(),
             decode_ms=(self.clock() - begun) * 1000,
+            kind=draft.kind,
         )
         self.engine.submit(self.session_id, submission)
+
+    async def _live_request(self, draft: Draft) -> FrameRequest:
+        spec = self.roster.serving(self.wishes.model)
+        self.sketch = await self._sketch(draft, *self.wishes.size_px(spec))
+        return self.wishes.request(spec, self.sketch)
+
+    async def _refine_request(self, draft: Draft) -> FrameRequest:
+        spec = self.roster.spec(draft.model)
+        plain = self.wishes.refine(spec, draft.params, None)
+        sketch = await self._sketch(draft, plain.width, plain.height)
+        return self.wishes.refine(spec, draft.params, sketch)
+
+    async def _sketch(self, draft: Draft, width: int, height: int) -> Sketch | None:
+        """The sketch that a draft brings, or the last one of a frame."""
+        if draft.is_empty:
+            return None
+        if draft.picture is None:
+            return self.sketch
+        decode = self._decoded
+        return await self.loop.run_in_executor(self.codec, decode, draft.picture, width, height)
 
     def _decoded(self, picture: bytes, width: int, height: int) -> Sketch:
         pixels = imaging.decode(picture, max_px=self.settings.max_image_px)
@@ -243,6 +264,7 @@ class PageSession:
         found = await self.outbox.next()
         self._is_sending = True
         if not isinstance(found, Published):
+            self._is_saving = self._is_saving and found[0]["kind"] != "png"
             return found
         begun = self.clock()
         jpeg = await self.loop.run_in_executor(
@@ -265,19 +287,3 @@ class PageSession:
             "superseded": self.num_replaced,
             "request": frame.request.to_json(),
         }
-
-
-def request_id_of(message: Message) -> int:
-    """The number that the page gave to its request.
-
-    Raises:
-        ProtocolError: there is none.
-    """
-    request_id = message.header.get("request_id")
-    if (
-        not isinstance(request_id, int)
-        or isinstance(request_id, bool)
-        or not 0 <= request_id < 2**53
-    ):
-        raise ProtocolError("request_id must be a whole number from 0 to 2^53 - 1.")
-    return request_id

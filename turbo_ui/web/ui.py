@@ -9,11 +9,24 @@ import gradio as gr
 
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import MAX_SEED
+from turbo_ui.live.turns import is_remote
 from turbo_ui.settings import Settings
 from turbo_ui.web.board import STATIC, STATIC_URL, PagePart
 
 AUTO = "auto"
-NAMES = ("prompt", "model", "strength", "seed", "is_seed_locked", "steps", "size", "is_live")
+NO_MODEL = "none"
+NAMES = (
+    "prompt",
+    "model",
+    "refine",
+    "strength",
+    "seed",
+    "is_seed_locked",
+    "steps",
+    "size",
+    "is_live",
+    "is_refine_auto",
+)
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
 TITLE = "Turbo UI"
 KEYS = (
@@ -22,7 +35,7 @@ KEYS = (
 )
 
 MODULES = tuple(sorted(path.stem for path in STATIC.glob("[!.]*.js") if "." not in path.stem))
-STYLES = ("turbo", "stage", "picture", "latency", "panels", "small")
+STYLES = ("turbo", "stage", "picture", "latency", "panels", "models", "small")
 
 HEAD = "\n".join(
     [
@@ -64,14 +77,30 @@ def build(
                 PagePart("latency")
             with gr.Column(elem_id="side", min_width=0):
                 with gr.Column(elem_id="controls", min_width=0):
-                    model = gr.Dropdown(
-                        [(spec.title, spec.id) for spec in models],
-                        value=start_model,
-                        label="Model",
-                        elem_id="model",
-                        filterable=False,
-                    )
-                    gr.HTML("<p data-model-state></p>", elem_id="model-state")
+                    with gr.Column(elem_id="model-box", min_width=0):
+                        model = gr.Dropdown(
+                            [(spec.title, spec.id) for spec in models if not is_remote(spec)],
+                            value=start_model,
+                            label="Model",
+                            elem_id="model",
+                            filterable=False,
+                        )
+                        PagePart("model-state")
+                    with gr.Column(elem_id="refine-box", min_width=0):
+                        with gr.Row(elem_id="refine-row"):
+                            refine = gr.Dropdown(
+                                [
+                                    ("Nothing", NO_MODEL),
+                                    *((spec.title, spec.id) for spec in models),
+                                ],
+                                value=NO_MODEL,
+                                label="Refine with",
+                                elem_id="refine",
+                                filterable=False,
+                                min_width=0,
+                            )
+                            refine_now = gr.Button("Refine", elem_id="refine-now", size="sm")
+                        PagePart("refine-state")
                     strength = gr.Slider(
                         0.05,
                         1,
@@ -103,15 +132,20 @@ def build(
                             elem_id="size",
                             filterable=False,
                         )
-                    live = gr.Checkbox(True, label="Live", elem_id="live")
+                    with gr.Row(elem_id="live-row"):
+                        live = gr.Checkbox(True, label="Live", elem_id="live", min_width=0)
+                        at_rest = gr.Checkbox(
+                            True, label="Refine at rest", elem_id="refine-auto", min_width=0
+                        )
                     draw = gr.Button("Draw", elem_id="draw", variant="primary")
                     gr.HTML(KEYS, elem_id="keys")
                 PagePart("examples")
 
-        values = [prompt, model, strength, seed, lock, steps, size, live]
+        values = [prompt, model, refine, strength, seed, lock, steps, size, live, at_rest]
         for name, component in zip(NAMES, values, strict=True):
             component.input(None, component, None, js=_calls(f"set('{name}', value)", "value"))
         dice.click(None, None, seed, js="() => window.turboUI.rollSeed()")
+        refine_now.click(None, None, None, js=_calls("refineNow()"))
         draw.click(None, None, None, js=_calls("draw()"))
         prompt.submit(None, None, None, js=_calls("draw()"))
         board.sync(None, None, values, js="() => window.turboUI.values()")

@@ -25,6 +25,10 @@ NAMES = frozenset(
 """The parameters that a page may send; others are ignored, as a newer page may know more."""
 
 
+OWN = ("num_inference_steps", "width", "height")
+"""What each model has its own of; a draft's are not its refine's."""
+
+
 @dataclass
 class Wishes:
     """The parameters of one page. A wrong one is refused and leaves all as they were."""
@@ -54,7 +58,7 @@ class Wishes:
 
     def size_px(self, spec: ModelSpec) -> tuple[int, int]:
         """Width and height: as wished, held to what the model can draw."""
-        wished = (self.params.get(name) or spec.default_size_px for name in ("width", "height"))
+        wished = (self.params.get(name) or spec.live_side_px for name in ("width", "height"))
         width, height = (nearest_size_px(spec, side) for side in wished)
         return width, height
 
@@ -63,7 +67,23 @@ class Wishes:
         width, height = self.size_px(spec)
         params = {**_given(self.params), "width": width, "height": height}
         params.setdefault("num_inference_steps", spec.default_num_inference_steps)
-        return FrameRequest(**{**params, "model": spec.id, "image": image})
+        params.update(model=spec.id, image=image if spec.takes_sketch else None)
+        return FrameRequest(**params)
+
+    def refine(self, spec: ModelSpec, changes: object, image: Sketch | None) -> FrameRequest:
+        """The same wishes for a model that refines: at its own size and steps, unless `changes`
+        name others; nothing of it stays.
+
+        Raises:
+            InvalidRequest: names the field, its value and what is allowed.
+        """
+        own = Wishes(self.max_prompt_chars, {**self.params, **dict.fromkeys(OWN)})
+        own.merge(changes)
+        side = spec.default_size_px
+        wished = (own.params["width"] or side, own.params["height"] or side)
+        width, height = (nearest_size_px(spec, each) for each in wished)
+        own.merge({"width": width, "height": height})
+        return own.request(spec, image)
 
 
 def nearest_size_px(spec: ModelSpec, side: int) -> int:

@@ -3,6 +3,8 @@
 // The components are Gradio's own; their client-side events call `set`, and where the page itself changes
 // a value (an example, the dice, a reload) `onSync` asks Gradio to show what `forGradio` returns.
 
+import { NO_MODEL } from "./refine.js";
+
 const MAX_SEED = 2 ** 32 - 1;
 export const AUTO = "auto";
 
@@ -10,6 +12,9 @@ const DEFAULTS = {
   prompt: "",
   model: "",
   is_model_chosen: false,
+  refine: NO_MODEL,
+  is_refine_chosen: false,
+  is_refine_auto: true,
   strength: 0.6,
   seed: 7,
   is_seed_locked: true,
@@ -21,6 +26,9 @@ const DEFAULTS = {
 /** What the words beside the board mean, shown on hover. */
 const HELP = {
   "#model": "Which model draws. Another one loads behind the running one and takes over when it is ready.",
+  "#refine": "A slower model that draws the same once more when your hand rests. A stroke stops it.",
+  "#refine-auto": "On: the refine model draws when the hand rests. Off: it waits for the button.",
+  "#refine-now": "Have the refine model draw now.",
   "#strength": "How far the picture may leave your sketch: little keeps its lines, 1 takes it as a hint.",
   "#seed": "The same seed gives the same picture for the same drawing and words.",
   "#seed-lock": "Locked: the seed stays. Unlocked: every new stroke brings a new one.",
@@ -52,6 +60,8 @@ export class Controls {
     if (clean === undefined || clean === this.values[name]) return;
     this.values[name] = clean;
     if (name === "model") this.values.is_model_chosen = true;
+    if (name === "refine") this.values.is_refine_chosen = true;
+    this.#showButtons();
     this.onChange(name, clean);
   }
 
@@ -61,7 +71,15 @@ export class Controls {
       const clean = name in DEFAULTS ? cleaned(name, value) : undefined;
       if (clean !== undefined) this.values[name] = clean;
     }
+    this.#showButtons();
     this.onSync();
+  }
+
+  /** What does not happen by itself has a button. */
+  #showButtons() {
+    const { is_live: isLive, is_refine_auto: isAuto, refine } = this.values;
+    document.body.classList.toggle("is-not-live", !isLive);
+    document.body.classList.toggle("is-refined-by-hand", !isAuto && refine !== NO_MODEL);
   }
 
   /** Leaves the model to the server again, as when the chosen one cannot be had. */
@@ -76,8 +94,9 @@ export class Controls {
 
   /** In the order in which the page's Python names the components. */
   forGradio() {
-    const { prompt, model, strength, seed, is_seed_locked, steps, size, is_live } = this.values;
-    return [prompt, model, strength, seed, is_seed_locked, steps, size, is_live];
+    const { prompt, model, refine, strength, seed, is_seed_locked, steps, size } = this.values;
+    const { is_live, is_refine_auto } = this.values;
+    return [prompt, model, refine, strength, seed, is_seed_locked, steps, size, is_live, is_refine_auto];
   }
 
   /** What a request takes from here; `model` is the entry of the model that will draw it. */
@@ -99,7 +118,7 @@ export class Controls {
 /** The side that a model draws when `wish` is asked for: the nearest one it can. */
 export function sideFor(model, wish) {
   if (!model) return 256;
-  if (wish === AUTO) return model.default_size_px;
+  if (wish === AUTO) return model.live_size_px ?? model.default_size_px;
   const held = Math.min(model.max_size_px, Math.max(model.min_size_px, Number(wish)));
   return model.min_size_px + Math.round((held - model.min_size_px) / model.size_step_px) * model.size_step_px;
 }

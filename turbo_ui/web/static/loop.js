@@ -1,14 +1,17 @@
 // The live loop of the page: what changed is sent as soon as the server can take it, the newest only.
 //
 // At most one request runs and one waits at the server. `taken` frees the waiting place, so a newer
-// sketch is always there before the running frame ends.
+// sketch is always there before the running frame ends. Where the wait is long, because the model is slow
+// or others draw too, the waiting request is replaced now and then: it never grows old.
 
-const STUCK_MS = 30000; // a request nobody answers for this long no longer blocks the next
+const REPLACE_AFTER_MS = 150;
+const STUCK_MS = 30000; // without a lane nothing can be replaced: only what nobody answers
+const MAX_KEPT = 32; // records of replaced requests, whose answer may have been left out
 
 /** Decides when to send. `capture(id)` makes a request and `send(request)` sends it; both are given. */
 export class LiveLoop {
-  constructor({ canSend, capture, send, onRunning }) {
-    Object.assign(this, { canSend, capture, send, onRunning });
+  constructor({ canSend, canReplace, capture, send, onTouch, onRunning }) {
+    Object.assign(this, { canSend, canReplace, capture, send, onTouch, onRunning });
     this.nextId = 1;
     this.dirtyAt = null;
     this.isCapturing = false;
@@ -20,6 +23,7 @@ export class LiveLoop {
   /** Something that affects the picture changed at `eventTime`. */
   touch(eventTime = performance.now()) {
     this.dirtyAt = eventTime;
+    this.onTouch();
     this.#schedule();
   }
 
@@ -41,6 +45,11 @@ export class LiveLoop {
     return record;
   }
 
+  /** A number for a request that is no frame of the loop. */
+  takeId() {
+    return this.nextId++;
+  }
+
   recordOf(requestId) {
     return this.sent.get(requestId) ?? null;
   }
@@ -56,6 +65,11 @@ export class LiveLoop {
     return this.waiting !== null || this.running !== null || this.isCapturing;
   }
 
+  /** Everything that changed has been sent and answered. */
+  get isAtRest() {
+    return !this.isBusy && this.dirtyAt === null;
+  }
+
   #schedule() {
     if (this.dirtyAt === null || this.scheduled) return;
     const next = document.hidden ? (run) => setTimeout(run, 16) : requestAnimationFrame;
@@ -67,7 +81,13 @@ export class LiveLoop {
   }
 
   async #sendNewest() {
-    if (this.dirtyAt === null || this.isCapturing || this.#isFull() || !this.canSend()) return;
+    if (this.dirtyAt === null || this.isCapturing || !this.canSend()) return;
+    const fullMs = this.#fullForMs();
+    if (fullMs > 0) {
+      clearTimeout(this.looking);
+      this.looking = setTimeout(() => this.#schedule(), fullMs);
+      return;
+    }
     const requestId = this.nextId++;
     const eventAt = this.dirtyAt;
     this.dirtyAt = null;
@@ -79,6 +99,7 @@ export class LiveLoop {
       if (this.canSend() && this.send(request, record)) {
         this.waiting = requestId;
         this.sent.set(requestId, record);
+        if (this.sent.size > MAX_KEPT) this.sent.delete(this.sent.keys().next().value);
       } else {
         this.dirtyAt ??= eventAt;
       }
@@ -91,10 +112,12 @@ export class LiveLoop {
     }
   }
 
-  #isFull() {
-    if (this.waiting === null) return false;
-    const record = this.sent.get(this.waiting);
-    return record !== undefined && performance.now() - record.sentAt < STUCK_MS;
+  /** For how long still the waiting place is not to be had, unless an answer frees it before. */
+  #fullForMs() {
+    const record = this.waiting === null ? undefined : this.sent.get(this.waiting);
+    if (record === undefined) return 0;
+    const keepMs = this.canReplace() ? REPLACE_AFTER_MS : STUCK_MS;
+    return record.sentAt + keepMs - performance.now();
   }
 
   #tell() {

@@ -2,18 +2,23 @@
 
 import { Board } from "./board.js";
 import { Controls, explain } from "./controls.js";
+import { download } from "./download.js";
 import { Examples } from "./examples.js";
+import { Keeping } from "./keeping.js";
 import { LatencyStrip } from "./latency.js";
+import { Lineup } from "./lineup.js";
 import { Meter } from "./meter.js";
 import { Picture } from "./picture.js";
+import { NO_MODEL, Refiner } from "./refine.js";
 import { Session } from "./session.js";
-import { Shelf, read, write } from "./shelf.js";
-import { Encoder, Flattener } from "./sketch.js";
-import { ON_ITS_WAY, Status } from "./status.js";
+import { Shelf } from "./shelf.js";
+import { Sketcher } from "./sketch.js";
+import { Status } from "./status.js";
+import { listenForTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
-const SAVE_AFTER_MS = 200;
-const PARTS = ["status", "board", "picture", "examples", "latency"];
+const PARTS = ["status", "board", "picture", "examples", "latency", "model-state", "refine-state"];
+const NOT_IN_A_PICTURE = ["is_live", "is_seed_locked", "refine", "is_refine_auto"];
 const parts = {};
 
 /** Called by each of our components when Gradio has put it on the page; the last one starts the page. */
@@ -27,10 +32,10 @@ class Page {
     this.base = new URL(".", document.baseURI);
     this.shelf = new Shelf();
     this.meter = new Meter();
-    this.flattener = new Flattener();
-    this.encoder = new Encoder();
+    this.sketcher = new Sketcher();
     this.debounceMs = 60;
     this.inkVersion = 0; // counts the changes of what is drawn
+    this.version = 0; // counts the changes of all that a picture is made of
     this.status = new Status(parts.status.element);
     this.picture = new Picture(parts.picture.element);
     this.controls = new Controls({
@@ -42,16 +47,36 @@ class Page {
       onInk: (eventTime) => this.#inked(eventTime),
       onBegin: () => this.controls.values.is_seed_locked || this.controls.rollSeed(),
       onDocument: (boardDocument) => this.toolbar?.update(boardDocument),
-      onSettled: () => this.#saveSoon(),
+      onSettled: () => this.keeping.soon(),
     });
     this.toolbar = new Toolbar(boardRoot.querySelector(".board-tools"), this.board);
     this.examples = new Examples(parts.examples.element.querySelector(".examples-row"), (each) => this.#pick(each));
+    this.refiner = new Refiner({
+      isAllowed: () => this.#canRefine(),
+      isAutomatic: () => this.controls.values.is_refine_auto,
+      submit: () => this.#submitRefine(),
+      onState: (now) => this.#showRefine(now),
+    });
+    this.lineup = new Lineup({
+      header: parts.status.element,
+      modelLine: parts["model-state"].element,
+      refineLine: parts["refine-state"].element,
+      status: this.status,
+      picture: this.picture,
+      controls: this.controls,
+      load: (id) => this.session.load(id),
+    });
+    this.keeping = new Keeping(
+      this.shelf,
+      (withHistory) => this.#state(withHistory),
+      () => this.status.say("This browser's storage is full: the board will not survive a reload.", "error"),
+    );
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
     explain();
     this.#listen();
     this.#restore();
     this.session = new Session(this.base, this.shelf.page, this.#callbacks());
-    this.status.lane("connecting", "Connecting", "The live lane is being opened.");
+    this.status.lane("connecting");
   }
 
   // ---- called by Gradio's client-side events
@@ -71,6 +96,10 @@ class Page {
 
   draw() {
     this.session.loop.touch();
+  }
+
+  refineNow() {
+    if (this.refineModel && this.refiner.state !== "refining") this.refiner.begin();
   }
 
   /** The counters and percentiles on screen, as data. */
@@ -98,33 +127,80 @@ class Page {
   #inked(eventTime) {
     this.toolbar?.update(this.board.document);
     this.inkVersion += 1;
+    this.version += 1;
     if (this.session && this.controls.values.is_live) this.session.loop.touch(eventTime);
   }
 
   #controlChanged(name) {
-    this.#saveSoon();
-    if (name === "is_live") document.body.classList.toggle("is-not-live", !this.controls.values.is_live);
-    if (name === "is_seed_locked" || !this.controls.values.is_live) return;
+    this.keeping.soon();
+    if (name === "refine") this.#refineChosen();
+    if (name === "is_refine_auto") this.refiner.look();
+    const isCaughtUp = name === "is_live" && this.controls.values.is_live;
+    if (NOT_IN_A_PICTURE.includes(name) && !isCaughtUp) return;
+    this.version += 1;
+    if (!this.controls.values.is_live) return;
     const at = performance.now();
     clearTimeout(this.typing);
     if (name === "prompt") this.typing = setTimeout(() => this.session.loop.touch(at), this.debounceMs);
     else this.session.loop.touch(at);
-    if (name === "model") this.status.models(this.session.models, this.session.activeModel, this.controls.values.model);
+    if (name === "model") this.#showModels(this.session.models, this.session.activeModel);
   }
 
   /** The request as it is now; `sentKey` names the sketch that the server already has. */
   async #capture(sentKey, model) {
+    const { version } = this;
     const params = this.controls.params(model);
-    const { objects, isEmpty } = this.board.document;
     const key = `${this.inkVersion} ${params.width}x${params.height}`;
-    if (isEmpty && !this.board.active) return { params, image: { isEmpty: true, isNew: false, key } };
-    if (key === sentKey && this.session.way === "websocket") return { params, image: { isNew: false, key } };
-    const begun = performance.now();
-    const bitmap = this.flattener.flatten(objects, this.board.active, params.width, params.height);
-    const capture = performance.now() - begun;
-    const encoded = await this.encoder.encode(bitmap);
-    const encode = performance.now() - begun - capture;
-    return { params, image: { isNew: true, key, bytes: encoded.bytes, timings: { capture, encode } } };
+    if (key === sentKey && this.session.way === "websocket") return { params, version, image: { isNew: false, key } };
+    return { params, version, image: { ...(await this.sketcher.take(this.board, params.width, params.height)), key } };
+  }
+
+  // ---- draft and refine
+
+  /** The model that is to refine, as the server tells it; null where none is chosen. */
+  get refineModel() {
+    return this.session?.models.find(({ id }) => id === this.controls.values.refine) ?? null;
+  }
+
+  #canRefine() {
+    const { refineModel: model, session } = this;
+    // one that was put away is loaded again by being asked
+    const isDrawable = model?.state === "ready" || model?.state === "evicted";
+    const isDraftShown = this.paintedVersion === this.version && session.loop.isAtRest;
+    return Boolean(isDrawable && isDraftShown && session.way === "websocket");
+  }
+
+  #refineChosen() {
+    if (this.refineModel) this.session.load(this.refineModel.id);
+    this.refiner.again();
+    this.#showModels(this.session.models, this.session.activeModel);
+  }
+
+  async #submitRefine() {
+    const { refineModel: model } = this;
+    const { prompt, strength, seed } = this.controls.params(model);
+    const { default_size_px: side, takes_sketch: takesSketch } = model;
+    const { turn } = this.refiner;
+    const image = takesSketch ? await this.sketcher.take(this.board, side, side) : { isEmpty: true };
+    if (turn !== this.refiner.turn) return null; // the hand moved on meanwhile
+    return this.session.refine(model.id, { prompt, strength, seed }, image);
+  }
+
+  #showRefine(now) {
+    this.picture.mark(now, this.refineModel);
+    this.#showRunning();
+  }
+
+  #showRunning() {
+    this.picture.setRunning(Boolean(this.session?.loop.isBusy) || this.refiner.isRefining);
+  }
+
+  async #refined(header, payload) {
+    const isShown = this.refiner.receive(header);
+    if (header.kind === "error") this.status.say(header.text, "error");
+    if (!isShown) return;
+    const painted = await this.picture.paint(header, payload);
+    if (painted && header.kind === "refine") this.#caption(header);
   }
 
   // ---- what comes in
@@ -132,36 +208,42 @@ class Page {
   #callbacks() {
     return {
       capture: (sentKey, model) => this.#capture(sentKey, model),
-      paint: (header, payload, type) =>
-        this.picture.paint(header.request_id, header.step ?? 1, payload, type),
-      onPainted: (header, record) => this.#painted(header, record),
-      onRunning: (isRunning) => this.picture.setRunning(isRunning),
+      paint: (header, payload, type) => this.picture.paint(header, payload, type),
+      onPainted: (header, record, version) => this.#painted(header, record, version),
+      onRefine: (header, payload) => this.#refined(header, payload),
+      onTouch: () => this.refiner.touched(),
+      onRunning: () => this.#showRunning(),
       onLane: (way) => this.#showLane(way),
-      onModels: (models, active, isWelcome) => this.#showModels(models, active, isWelcome),
-      onLimits: (limits) => (this.debounceMs = limits.debounce_ms ?? this.debounceMs),
+      onModels: (models, active) => this.#showModels(models, active),
+      onWelcome: (welcome) => this.#welcomed(welcome),
       onNotice: (text, level) => this.status.say(text, level),
     };
   }
 
-  #painted(header, record) {
+  #welcomed({ limits = {}, refine_model: refine }) {
+    this.debounceMs = limits.debounce_ms ?? this.debounceMs;
+    this.refiner.settleMs = limits.settle_ms ?? this.refiner.settleMs;
+    const { values } = this.controls;
+    const wish = values.is_refine_chosen ? values.refine : refine;
+    const known = this.session.models.some(({ id }) => id === wish) ? wish : NO_MODEL;
+    if (known !== values.refine) this.controls.show({ refine: known });
+    if (this.refineModel?.state === "absent") this.session.load(known);
+  }
+
+  #painted(header, record, version) {
     this.meter.add(record);
+    this.paintedVersion = version;
+    this.#caption(header);
+    this.refiner.look();
+  }
+
+  #caption(header) {
     this.painted = header;
-    const { request = {}, num_denoising_steps: steps = 1 } = header;
-    const model = this.session.models.find(({ id }) => id === request.model);
-    const stepsText = steps === 1 ? "1\u00a0step" : `${steps}\u00a0steps`;
-    const words = [model?.title ?? request.model, `${request.width}×${request.height}`, stepsText, `seed\u00a0${request.seed}`];
-    // some licences want to be named where the picture is shown
-    if (model?.attribution) words.push(model.attribution);
-    this.picture.setCaption(words.join(" · "));
+    this.picture.describe(header, this.session.models.find(({ id }) => id === header.request?.model));
   }
 
   #showLane(way) {
-    const texts = {
-      websocket: ["live", "Live", "Connected: frames travel over the live lane."],
-      event: ["slow", "Live, the slow way", "A WebSocket cannot be had here, so frames travel as Gradio events."],
-      none: ["offline", "Reconnecting", "The server cannot be reached. Draw on: the board is kept here and sent on return."],
-    };
-    this.status.lane(...texts[way]);
+    this.status.lane(way);
     if (way === "event") this.status.say("No WebSocket can be had here: frames take a slower way.", "info");
     if (way === "websocket") this.status.clear();
     if (way === "none") this.picture.setWaiting("Waiting for the server");
@@ -171,17 +253,11 @@ class Page {
     const isNew = active !== this.shownModel;
     this.shownModel = active;
     const chosen = models.find(({ id }) => id === this.controls.values.model);
-    if (!chosen || chosen.state === "failed") this.controls.unchooseModel();
-    // the box shows what draws or will draw first, unless the user's own choice is still on its way
-    const { values } = this.controls;
-    const shown = active ?? models.find(({ state }) => ON_ITS_WAY.includes(state))?.id;
-    if (shown && shown !== values.model && !values.is_model_chosen) this.controls.show({ model: shown });
-    const { text, share } = this.status.models(models, active, values.model);
-    const failed = active ? null : models.find(({ state }) => state === "failed");
-    if (failed) this.status.say(failed.text, "error", true);
-    if (active) this.picture.setWaiting("The first picture is on its way");
-    else this.picture.setWaiting(failed && !shown ? failed.text : text, share, failed && !shown);
+    if (chosen?.state === "failed" && chosen.id !== active) this.controls.unchooseModel();
+    this.lineup.show(models, active, this.refineModel);
+    this.picture.mark(this.refiner.now, this.refineModel);
     if (isNew && this.session) this.session.loop.touch();
+    if (this.refineModel?.state === "ready") this.refiner.revive();
   }
 
   // ---- keeping
@@ -218,45 +294,21 @@ class Page {
     };
   }
 
-  #saveSoon() {
-    this.isUnsaved = true;
-    clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.#save(), SAVE_AFTER_MS);
-  }
-
-  #save() {
-    if (!this.isUnsaved) return;
-    this.isUnsaved = !this.shelf.save(this.#state(true), () => this.#state(false));
-    if (this.isUnsaved) this.status.say("This browser's storage is full: the board will not survive a reload.", "error");
-  }
-
   #listen() {
-    addEventListener("pagehide", () => this.#save());
     // Gradio's own input event passes over the first change after a value was set by the page, so that
     // a prompt pasted after a click on an example would be lost
     document.addEventListener("input", ({ target }) => {
       if (target.matches?.("#prompt textarea")) this.set("prompt", target.value);
     });
-    document.addEventListener("visibilitychange", () => document.hidden && this.#save());
     parts.picture.element.querySelector("[data-download]").addEventListener("click", () => this.#download());
-    parts.status.element.querySelector("[data-theme]").addEventListener("click", () => {
-      const isDark = document.body.classList.toggle("dark");
-      write("turbo-ui/theme", isDark ? "dark" : "light");
-    });
-    const theme = read("turbo-ui/theme");
-    const isAsked = new URLSearchParams(location.search).has("__theme");
-    if (theme && !isAsked) document.body.classList.toggle("dark", theme === "dark");
+    listenForTheme(parts.status.element.querySelector("[data-theme]"));
   }
 
   async #download() {
-    if (!this.painted) return;
     try {
-      const { name, bytes } = await this.session.savePng(this.painted.request_id);
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+      await this.picture.landed(); // what is kept is a finished picture, with the request that made it
+      const { name, bytes } = await this.session.savePng(this.picture.final.header.request_id);
+      download(name, bytes, "image/png");
     } catch (error) {
       this.status.say(error.message, "error");
     }

@@ -10,16 +10,21 @@ export class Picture {
     this.caption = root.querySelector("[data-caption]");
     this.wait = root.querySelector(".picture-wait");
     this.download = root.querySelector("[data-download]");
+    this.badge = root.querySelector("[data-badge]");
+    this.isPreview = false; // what is shown is not finished
+    this.final = null; // the last finished picture, as it came
+    this.landing = [];
     this.paintedId = 0;
     this.paintedStep = 0;
     this.shownId = 0; // the newest that has reached the display
   }
 
   /**
-   * Paints one frame. Resolves to { unpack, paint } in ms once it is on the display, or to null where a
-   * newer one has been painted meanwhile.
+   * Paints one frame of the lane. Resolves to { unpack, paint } in ms once it is on the display, or to
+   * null where a newer one has been painted.
    */
-  async paint(requestId, step, bytes, type = "image/jpeg") {
+  async paint(header, bytes, type = "image/jpeg") {
+    const { request_id: requestId, step = 1, is_last: isLast = true } = header;
     const begun = performance.now();
     if (this.#isStale(requestId, step)) return null;
     const bitmap = await createImageBitmap(new Blob([bytes], { type }));
@@ -31,9 +36,46 @@ export class Picture {
     this.paintedStep = step;
     const unpacked = performance.now();
     this.#draw(bitmap);
+    this.isPreview = !isLast;
+    if (isLast) {
+      this.final = { header, bytes, type };
+      for (const resolve of this.landing.splice(0)) resolve();
+    }
     await displayed();
     this.shownId = Math.max(this.shownId, requestId);
     return { unpack: unpacked - begun, paint: performance.now() - unpacked };
+  }
+
+  /** Shows the last finished picture again, where the one that was begun over it never came. */
+  async restore() {
+    if (!this.isPreview || !this.final) return;
+    const { final, paintedId } = this;
+    const bitmap = await createImageBitmap(new Blob([final.bytes], { type: final.type }));
+    if (this.paintedId !== paintedId || this.final !== final) return;
+    this.#draw(bitmap);
+    this.isPreview = false;
+    for (const resolve of this.landing.splice(0)) resolve();
+  }
+
+  /** Resolves when what is shown is finished. */
+  landed() {
+    return this.isPreview ? new Promise((resolve) => this.landing.push(resolve)) : Promise.resolve();
+  }
+
+  /** Marks what is shown: the draft, a refine under way or done; nothing where no model refines. */
+  mark({ state, step, steps }, model) {
+    if (state === "failed") this.restore();
+    const stage = state === "failed" ? "draft" : state;
+    const waiting = model?.state === "ready" ? "Refining" : `Waiting for ${model?.title}`;
+    const texts = {
+      draft: ["Draft", "Drawn while the hand moves."],
+      refining: [step ? `Refining, step ${step} of ${steps}` : waiting, "A stroke stops it."],
+      refined: ["Refined", model ? `Drawn by ${model.title}.` : ""],
+    };
+    const [text, help] = texts[stage];
+    this.badge.dataset.stage = model || stage === "refined" ? stage : "none";
+    if (this.badge.textContent !== text) this.badge.textContent = text;
+    this.badge.title = help;
   }
 
   setRunning(isRunning) {
@@ -41,7 +83,14 @@ export class Picture {
     this.light.title = isRunning ? "A frame is being made" : "At rest: the picture is up to date";
   }
 
-  setCaption(text) {
+  /** The line under a finished picture; `model` is the entry of the one that drew it. */
+  describe({ request = {}, num_denoising_steps: steps = 1 }, model) {
+    const stepsText = steps === 1 ? "1\u00a0step" : `${steps}\u00a0steps`;
+    const size = `${request.width}×${request.height}`;
+    const words = [model?.title ?? request.model, size, stepsText, `seed\u00a0${request.seed}`];
+    // some licences want to be named where the picture is shown
+    if (model?.attribution) words.push(model.attribution);
+    const text = words.join(" · ");
     if (this.caption.textContent !== text) this.caption.textContent = text;
   }
 

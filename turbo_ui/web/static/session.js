@@ -20,10 +20,13 @@ export class Session {
     this.sentParams = {};
     this.sentSketch = undefined;
     this.saving = new Map();
+    this.refines = new Set(); // the numbers of all refines on this connection
     this.loop = new LiveLoop({
       canSend: () => this.way !== "none",
+      canReplace: () => this.way === "websocket",
       capture: (requestId) => this.#capture(requestId),
       send: (request, record) => this.#send(request, record),
+      onTouch: () => page.onTouch(),
       onRunning: (isRunning) => page.onRunning(isRunning),
     });
     const url = new URL("live", base);
@@ -47,10 +50,25 @@ export class Session {
     });
   }
 
+  /** Has another model draw the same; returns its number, or null where nothing could be sent. */
+  refine(model, params, image) {
+    const requestId = this.loop.takeId();
+    const header = { kind: "refine", request_id: requestId, model, params };
+    if (image.isEmpty) header.image = null;
+    if (!this.lane.isOpen || !this.lane.send(header, image.bytes ?? null)) return null;
+    this.refines.add(requestId);
+    return requestId;
+  }
+
+  /** Has a model loaded, or tried again. */
+  load(model) {
+    if (this.lane.isOpen) this.lane.send({ kind: "load", model });
+  }
+
   async #capture(requestId) {
     const begun = performance.now();
-    const { params, image } = await this.page.capture(this.sentSketch, this.model);
-    return { requestId, params, image, begun, record: { begun, ...image.timings } };
+    const { params, image, version } = await this.page.capture(this.sentSketch, this.model);
+    return { requestId, params, image, begun, record: { begun, version, ...image.timings } };
   }
 
   #send({ requestId, params, image }, record) {
@@ -92,6 +110,7 @@ export class Session {
     this.sentSketch = undefined;
     for (const { reject } of this.saving.values()) reject(new Error("The connection was lost."));
     this.saving.clear();
+    this.refines.clear();
     if (state === "open") {
       this.way = "websocket";
       this.loop.touch();
@@ -116,14 +135,19 @@ export class Session {
 
   #receive(header, payload) {
     const id = header.request_id;
+    if (this.refines.has(id) && header.kind !== "png" && header.code !== "not_saved") {
+      this.superseded = header.superseded ?? this.superseded;
+      this.page.onRefine(header, payload);
+      return;
+    }
     switch (header.kind) {
       case "welcome":
       case "models":
         this.models = header.models;
         this.activeModel = header.active_model;
         this.numSessions = header.num_sessions ?? this.numSessions;
-        if (header.limits) this.page.onLimits(header.limits);
-        this.page.onModels(this.models, this.activeModel, header.kind === "welcome");
+        if (header.kind === "welcome") this.page.onWelcome(header);
+        this.page.onModels(this.models, this.activeModel);
         break;
       case "taken":
         this.loop.taken(id);
@@ -169,7 +193,8 @@ export class Session {
     this.superseded = header.superseded ?? this.superseded;
     this.numSessions = header.num_sessions ?? this.numSessions;
     const painted = await this.page.paint(header, payload, type);
-    if (painted && record && isLast) this.page.onPainted(header, stagesOf(record, header, receivedAt, painted));
+    if (!painted || !record || !isLast) return;
+    this.page.onPainted(header, stagesOf(record, header, receivedAt, painted), record.version);
   }
 }
 

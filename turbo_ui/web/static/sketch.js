@@ -76,3 +76,21 @@ export class Encoder {
     return answer;
   }
 }
+
+/** The board as it is sent. */
+export class Sketcher {
+  flattener = new Flattener();
+  encoder = new Encoder();
+
+  /** What is drawn as a JPEG of this size with the times that took, or that nothing is drawn. */
+  async take(board, width, height) {
+    const { objects, isEmpty } = board.document;
+    if (isEmpty && !board.active) return { isEmpty: true, isNew: false };
+    const begun = performance.now();
+    const bitmap = this.flattener.flatten(objects, board.active, width, height);
+    const capture = performance.now() - begun;
+    const encoded = await this.encoder.encode(bitmap);
+    const encode = performance.now() - begun - capture;
+    return { isNew: true, bytes: encoded.bytes, timings: { capture, encode } };
+  }
+}

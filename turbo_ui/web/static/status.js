@@ -1,9 +1,16 @@
 // What the page says about itself: connection, model, notices. Text goes in as text, never as HTML.
 
+import { ON_ITS_WAY } from "./models.js";
+
 const NOTICE_MS = 8000;
 
-/** The states of a model that will be ready by itself. */
-export const ON_ITS_WAY = ["downloading", "loading", "warming"];
+/** How frames travel: the pill's look, its words, and what they mean. */
+const LANES = {
+  connecting: ["connecting", "Connecting", "The live lane is being opened."],
+  websocket: ["live", "Live", "Connected: frames travel over the live lane."],
+  event: ["slow", "Live, the slow way", "A WebSocket cannot be had here, so frames travel as Gradio events."],
+  none: ["offline", "Reconnecting", "The server cannot be reached. Draw on: the board is kept here and sent on return."],
+};
 
 /** The header's pills and the notice line. */
 export class Status {
@@ -16,7 +23,8 @@ export class Status {
     root.querySelector("[data-dismiss]").addEventListener("click", () => this.clear());
   }
 
-  lane(state, text, help) {
+  lane(way) {
+    const [state, text, help] = LANES[way];
     this.lanePill.dataset.state = state;
     put(this.lanePill.querySelector("[data-text]"), text);
     this.lanePill.title = help;
@@ -37,9 +45,7 @@ export class Status {
     const words = [active?.title, word && `${chosen.title} is ${word}`].filter(Boolean);
     put(this.modelPill.querySelector("[data-text]"), words.join(" · ") || "No model yet");
     const text = isOnItsWay || !active ? chosen?.text : `Runs on ${active.device}`;
-    this.modelPill.title = text ?? "";
-    const line = document.querySelector("[data-model-state]");
-    if (line) put(line, text ?? "");
+    this.modelPill.title = [text, "Click for all models."].filter(Boolean).join(" ");
     const share = isOnItsWay ? (chosen.progress ?? null) : null;
     this.progress.hidden = share === null;
     this.progress.style.setProperty("--share", String(share ?? 0));

@@ -1,0 +1,25 @@
+// Keeps the page's state on its shelf: soon after each change, and at once when the page is left.
+
+const SAVE_AFTER_MS = 200;
+
+/** `state(withHistory)` gives what is to be kept, as JSON-ready data; `onFull()` is told when it does not fit. */
+export class Keeping {
+  constructor(shelf, state, onFull) {
+    Object.assign(this, { shelf, state, onFull });
+    this.isUnsaved = false;
+    addEventListener("pagehide", () => this.now());
+    document.addEventListener("visibilitychange", () => document.hidden && this.now());
+  }
+
+  soon() {
+    this.isUnsaved = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.now(), SAVE_AFTER_MS);
+  }
+
+  now() {
+    if (!this.isUnsaved) return;
+    this.isUnsaved = !this.shelf.save(this.state(true), () => this.state(false));
+    if (this.isUnsaved) this.onFull();
+  }
+}
