@@ -155,6 +155,11 @@ BY_ARCHITECTURE: dict[weights.Architecture, ModelSpec] = {
 """Which entry a model of one's own is like."""
 
 
+KNOWN_FILES = {"FB64610BF8": "stable-diffusion-3.5-large-turbo"}
+"""Single files that are known, by the first 10 hex digits of their SHA-256, and which model each
+is."""
+
+
 def find(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec | None:
     """The entry with this id, or None."""
     return next((spec for spec in catalog if spec.id == model), None)
@@ -193,6 +198,23 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
         is_gated=False,
         memory_bytes=_bytes_of(path),
         min_memory_bytes=alike.min_memory_bytes and min(alike.min_memory_bytes, _bytes_of(path)),
+    )
+
+
+def recognised(
+    spec: ModelSpec, file_hash: str, catalog: tuple[ModelSpec, ...] = CATALOG
+) -> ModelSpec:
+    """The entry with the title and the licence of the model that a file's hash names; unchanged
+    where the hash is not known."""
+    known = find(KNOWN_FILES.get(file_hash, ""), catalog)
+    if known is None:
+        return spec
+    return replace(
+        spec,
+        title=f"{known.title} ({spec.id})",
+        licence=known.licence,
+        licence_url=known.licence_url,
+        attribution=known.attribution,
     )
 
 

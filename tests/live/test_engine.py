@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeBackend, FakeClock, Inbox, Unwell, other, ready_switchboard
-from turbo_ui.errors import BackendFailure, InvalidRequest, SessionClosed
+from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory, SessionClosed
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import (
@@ -465,13 +465,13 @@ def test_another_model_serves_until_the_chosen_one_is_ready() -> None:
     slow = FakeBackend(spec=other("slow", default_size_px=128))
     loop = Loop(FakeBackend(), slow)
     board = loop.engine.switchboard
-    del board._backends["slow"]  # pyright: ignore[reportPrivateUsage]
+    board.loaded.take("slow")
     inbox = loop.open("a")
     loop.submit("a", 1, model="slow", width=512, height=512, num_inference_steps=4)
     loop.drain()
     shown = inbox.of(Published)[0].frame.request
     assert (shown.model, shown.width, shown.num_inference_steps) == ("fake", 64, None)
-    board._backends["slow"] = slow  # pyright: ignore[reportPrivateUsage]
+    board.loaded.put(slow)
     loop.submit("a", 2, model="slow", width=128, height=128)
     loop.drain()
     assert inbox.of(Published)[1].frame.request.model == "slow"
@@ -504,3 +504,22 @@ def test_stats_of_a_session_and_of_all() -> None:
     assert both["inference_ms"]["p50"] == 10.0
     assert both["fps"] == pytest.approx(100.0)
     assert both["running_ms"] is None
+
+
+def test_a_frame_that_runs_out_of_memory_is_told_and_a_model_that_works_goes_on() -> None:
+    small = FakeBackend(spec=other("small", is_embedded=True))
+    large = FakeBackend(spec=other("large", memory_bytes=10))
+    loop = Loop(small, large)
+    inbox = loop.open("s")
+    for request_id in range(1, 4):
+        large.errors.append(OutOfMemory("no"))
+        loop.submit("s", request_id, model="large")
+        loop.engine.step()
+    (*_, failed) = inbox.of(Failed)
+    assert "ran out of memory" in failed.error.user_text
+    states = {state.model_id: state for state in loop.engine.switchboard.states()}
+    assert states["large"].state == "failed"
+    assert large.is_closed
+    loop.submit("s", 4, model="large")
+    loop.engine.step()
+    assert inbox.of(Published)[-1].frame.request.model == "small"

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes import FakeBackend, other
 from tests.live.test_engine import Loop, published
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.live.events import Failed, ModelState, Published, Superseded, Taken
+from turbo_ui.live.events import Failed, ModelPhase, ModelState, Published, Superseded, Taken
 
 SLOW = other("slow", default_size_px=128, default_num_inference_steps=4)
 FAR = other("far", family="remote")
@@ -23,17 +23,17 @@ def loop_with(*specs: ModelSpec, **slow: Any) -> Loop:
 
 def forget(loop: Loop, model_id: str) -> None:
     """As if that model were still loading."""
-    del loop.engine.switchboard._backends[model_id]  # pyright: ignore[reportPrivateUsage]
+    loop.engine.switchboard.loaded.take(model_id)
 
 
 def remember(loop: Loop, backend: FakeBackend) -> None:
-    loop.engine.switchboard._backends[backend.spec.id] = backend  # pyright: ignore[reportPrivateUsage]
+    loop.engine.switchboard.loaded.put(backend)
 
 
-def fail(loop: Loop, model_id: str, text: str) -> None:
-    """The model's load fails, as the loading thread tells it."""
-    state = ModelState(model_id=model_id, state="failed", text=text)
-    loop.engine.switchboard._set(state)  # pyright: ignore[reportPrivateUsage]
+def fail(loop: Loop, model_id: str, text: str, state: ModelPhase = "failed") -> None:
+    """The model's load fails, or it is evicted, as the switchboard tells it."""
+    told = ModelState(model_id=model_id, state=state, text=text)
+    loop.engine.switchboard._set(told)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_refine_model_draws_the_same_request_at_its_own_size_and_steps() -> None:
@@ -77,12 +77,15 @@ def test_a_stroke_throws_out_a_refine_that_waits_for_its_model() -> None:
     assert inbox.of(Superseded) == [Superseded(request_id=1, kind="refine")]
 
 
-def test_a_refine_whose_model_fails_is_answered_with_the_reason() -> None:
+@pytest.mark.parametrize("state", ["failed", "evicted"])
+def test_a_refine_whose_model_will_not_come_is_answered_with_the_reason(
+    state: ModelPhase,
+) -> None:
     loop = loop_with(SLOW)
     first, second = loop.open("a"), loop.open("b")
     forget(loop, "slow")
     loop.submit("a", 1, kind="refine", model="slow")
-    fail(loop, "slow", "slow is not available: the disk is full.")
+    fail(loop, "slow", "slow is not available: the disk is full.", state)
     loop.submit("b", 2, kind="refine", model="slow")  # it has failed before it is asked for
     for inbox, number in ((first, 1), (second, 2)):
         failed = inbox.of(Failed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import pytest
 from tests.fakes import FAKE, FakeBackend, InlineSwitchboard, other
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import InvalidRequest, ModelUnavailable
+from turbo_ui.errors import InvalidRequest, ModelUnavailable, OutOfMemory
 from turbo_ui.frames import FrameRequest, Sketch
 from turbo_ui.live.events import ModelState
-from turbo_ui.live.switchboard import Switchboard, fitted
+from turbo_ui.live.fitting import fitted
+from turbo_ui.live.room import Room
+from turbo_ui.live.switchboard import Switchboard
 
 SLOW = other("slow", default_size_px=512)
 
@@ -23,6 +27,15 @@ def load(spec: ModelSpec, report: LoadReport) -> FakeBackend:
     report("downloading", "Downloading.", 0.5, 50, 100)
     report("loading", "Reading the files.")
     return FakeBackend(spec=spec)
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def told(board: Switchboard) -> list[ModelState]:
@@ -175,17 +188,19 @@ def test_a_model_can_be_added() -> None:
 
 
 def test_loading_happens_behind_the_caller_one_model_after_the_other() -> None:
-    gate, ready = threading.Event(), threading.Semaphore(0)
+    gate, has_begun, ready = threading.Event(), threading.Event(), threading.Semaphore(0)
     running: list[str] = []
 
     def slow_load(spec: ModelSpec, report: LoadReport) -> FakeBackend:
         running.append(spec.id)
+        has_begun.set()
         assert gate.wait(10)
         return FakeBackend(spec=spec)
 
     board = Switchboard([FAKE, SLOW], slow_load)
     board.subscribe(lambda state: ready.release() if state.state == "ready" else None)
     board.request("slow")
+    assert has_begun.wait(10)
     board.request("fake")
     assert board.ready("slow") is None
     gate.set()
@@ -219,3 +234,237 @@ def test_a_subscriber_that_fails_or_leaves_harms_nobody() -> None:
         logging.disable(logging.NOTSET)
     assert states[-1].state == "ready"
     assert left == []
+
+
+# --- room
+
+
+GB = 1_000_000_000
+DOODLE = other("doodle", is_embedded=True, memory_bytes=GB // 10)
+FIRST, SECOND, THIRD = (other(name, memory_bytes=4 * GB) for name in ("first", "second", "third"))
+
+
+class Garage:
+    """A switchboard with room for `max_gb`, and all that it loaded, by model."""
+
+    def __init__(self, max_gb: float, *specs: ModelSpec) -> None:
+        self.made: dict[str, list[FakeBackend]] = {}
+        self.errors: dict[str, list[Exception]] = {}
+        room = Room(int(max_gb * GB))
+        self.board = InlineSwitchboard(list(specs), self.load, lambda: room)
+        self.told = told(self.board)
+
+    def load(self, spec: ModelSpec, report: LoadReport) -> FakeBackend:
+        report("downloading", "Downloading.")
+        self.while_downloading = [spec.id for spec in self.board.loaded.specs()]
+        report("loading", "Reading the files.")
+        errors = self.errors.get(spec.id, [])
+        if errors:
+            raise errors.pop(0)
+        backend = FakeBackend(spec=spec)
+        self.made.setdefault(spec.id, []).append(backend)
+        return backend
+
+    def choose(self, model_id: str) -> str:
+        self.board.request(model_id)
+        self.board.load_next()
+        return self.state(model_id).state
+
+    def state(self, model_id: str) -> ModelState:
+        return next(state for state in self.board.states() if state.model_id == model_id)
+
+    def draw(self, model_id: str) -> str:
+        served = self.board.serve(FrameRequest(model=model_id, width=64, height=64))
+        assert served is not None
+        return served[0].spec.id
+
+    def ready(self) -> list[str]:
+        return [state.model_id for state in self.board.states() if state.state == "ready"]
+
+
+def test_with_room_for_both_the_old_model_serves_until_the_new_one_is_ready() -> None:
+    garage = Garage(10, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first", "second"):
+        assert garage.choose(name) == "ready"
+    assert garage.ready() == ["doodle", "first", "second"]
+
+
+def test_without_room_it_is_said_first_and_the_old_model_goes_before_the_new_one_is_read() -> None:
+    garage = Garage(6, DOODLE, FIRST, SECOND)
+    garage.choose("doodle")
+    garage.choose("first")
+    (old,) = garage.made["first"]
+    told_before = len(garage.told)
+    assert garage.choose("second") == "ready"
+    assert garage.while_downloading == ["doodle", "first"], "not before the download"
+    texts = [(state.model_id, state.text) for state in garage.told[told_before:]]
+    said = texts.index(("second", "No room for Second beside First: making room first."))
+    gone = texts.index(("first", "Put away to make room for Second. Choose it to load it again."))
+    assert said < gone < texts.index(("second", "Reading the files."))
+    assert old.is_closed
+    assert garage.draw("first") == "doodle", "the embedded one stands in"
+    assert garage.ready() == ["doodle", "second"]
+
+
+def test_the_least_recently_used_goes() -> None:
+    garage = Garage(9, DOODLE, FIRST, SECOND, THIRD)
+    for name in ("doodle", "first", "second"):
+        garage.choose(name)
+    garage.draw("first")
+    garage.choose("third")
+    assert garage.ready() == ["doodle", "first", "third"]
+
+
+def test_a_model_that_was_evicted_comes_back_when_chosen_and_not_by_a_mere_frame() -> None:
+    garage = Garage(6, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first", "second"):
+        garage.choose(name)
+    for _ in range(10):
+        garage.board.want("first")
+        garage.board.want("second")
+    assert garage.state("first").state == "evicted", "two pages do not throw each other out"
+    assert garage.choose("first") == "ready"
+    assert garage.state("second").state == "evicted"
+    assert len(garage.made["first"]) == 2
+
+
+def test_a_model_that_does_not_fit_leaves_everything_as_it_was() -> None:
+    huge = other("huge", memory_bytes=100 * GB)
+    garage = Garage(6, DOODLE, FIRST, huge)
+    for name in ("doodle", "first"):
+        garage.choose(name)
+    assert garage.choose("huge") == "failed"
+    assert "needs 100.0 GB" in garage.state("huge").text
+    assert garage.ready() == ["doodle", "first"]
+
+
+def test_the_only_model_that_works_is_not_evicted_for_one_that_may_not() -> None:
+    garage = Garage(6, FIRST, SECOND)
+    garage.choose("first")
+    assert garage.choose("second") == "failed"
+    assert "beside First" in garage.state("second").text
+    assert garage.draw("second") == "first"
+
+
+def test_a_load_that_runs_out_of_memory_makes_room_and_tries_once_more() -> None:
+    garage = Garage(100, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first"):
+        garage.choose(name)
+    garage.errors["second"] = [OutOfMemory("the estimate was wrong")]
+    assert garage.choose("second") == "ready"
+    assert garage.ready() == ["doodle", "second"]
+    garage.errors["first"] = [OutOfMemory("no"), OutOfMemory("no")]
+    with quiet_log():
+        assert garage.choose("first") == "failed"
+    assert "ran out of memory" in garage.state("first").text
+    assert garage.draw("first") == "doodle", "the app goes on with a model that works"
+
+
+def test_a_model_whose_warm_up_fails_gives_its_memory_back() -> None:
+    class Cold(FakeBackend):
+        def warm_up(self, width: int, height: int) -> None:
+            raise OutOfMemory("no")
+
+    cold = Cold()
+    board = InlineSwitchboard([FAKE], lambda spec, report: cold)
+    board.request("fake")
+    with quiet_log():
+        board.load_next()
+    assert cold.is_closed
+    assert board.states()[0].state == "failed"
+
+
+def test_frames_that_run_out_of_memory_make_room_and_in_the_end_take_the_model_off() -> None:
+    garage = Garage(100, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first", "second"):
+        garage.choose(name)
+    garage.board.ran_out_of_memory("second")
+    assert garage.ready() == ["doodle", "second"]
+    assert "as Second ran out of memory" in garage.state("first").text
+    garage.board.ran_out_of_memory("second")
+    assert garage.ready() == ["doodle", "second"], "a smaller picture may still fit"
+    garage.board.ran_out_of_memory("second")
+    assert garage.ready() == ["doodle"]
+    assert garage.state("second").state == "failed"
+    assert "3 times" in garage.state("second").text
+    for _ in range(5):
+        garage.board.ran_out_of_memory("doodle")
+    assert garage.ready() == ["doodle"], "never the only one that works"
+    assert garage.choose("second") == "ready", "and it can be tried again"
+
+
+def test_what_is_evicted_is_closed_between_two_frames() -> None:
+    garage = Garage(6, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first"):
+        garage.choose(name)
+    (old,) = garage.made["first"]
+    order: list[str] = []
+
+    def at_the_end_of_the_frame(errand: Callable[[], None]) -> None:
+        assert garage.board.ready("first") is None, "no new frame gets it"
+        assert not old.is_closed
+        order.append("frame ends")
+        errand()
+
+    garage.board.loaded.between_frames = at_the_end_of_the_frame
+    garage.choose("second")
+    assert order == ["frame ends"]
+    assert old.is_closed
+
+
+def test_the_newest_wish_is_loaded_first_and_the_embedded_model_before_all() -> None:
+    garage = Garage(100, FIRST, SECOND, THIRD, DOODLE)
+    for name in ("first", "second", "doodle", "third", "first"):
+        garage.board.request(name)
+    for _ in range(4):
+        garage.board.load_next()
+    ready = [state.model_id for state in garage.told if state.state == "ready"]
+    assert ready == ["doodle", "first", "third", "second"]
+
+
+def test_switching_ten_times_a_second_loads_each_model_once() -> None:
+    garage = Garage(100, DOODLE, FIRST, SECOND)
+    garage.choose("doodle")
+    for _ in range(10):
+        for name in ("first", "second"):
+            garage.board.request(name)
+            assert garage.draw(name) == "doodle"
+    garage.board.load_next()
+    garage.board.load_next()
+    for _ in range(10):
+        for name in ("first", "second"):
+            garage.board.request(name)
+            assert garage.draw(name) == name
+    assert [len(made) for made in garage.made.values()] == [1, 1, 1]
+
+
+def test_subscribers_are_told_outside_of_the_lock() -> None:
+    """One that waits for a lock whose holder asks the switchboard would stop both for good."""
+    board = InlineSwitchboard([FAKE, SLOW], load)
+    was_answered: list[bool] = []
+
+    def ask_from_another_thread(state: ModelState) -> None:
+        thread = threading.Thread(target=board.states, daemon=True)
+        thread.start()
+        thread.join(5)
+        was_answered.append(not thread.is_alive())
+
+    board.subscribe(ask_from_another_thread)
+    board.request("fake")
+    board.load_next()
+    assert was_answered == [True] * 6
+
+
+def test_a_files_hash_is_shown_and_a_known_one_names_the_model() -> None:
+    board = InlineSwitchboard([FAKE, SLOW], load)
+    states = told(board)
+    board.tell_hash("fake", "0123456789")
+    board.tell_hash("slow", "FB64610BF8")
+    assert [state.file_hash for state in states] == ["0123456789", "FB64610BF8"]
+    board.request("fake")
+    assert board.states()[0].file_hash == "0123456789", "it stays through all states"
+    assert board.spec("fake") == FAKE
+    named = board.spec("slow")
+    assert "Stable Diffusion 3.5 Large Turbo" in named.title
+    assert named.attribution == "Powered by Stability AI"
+    assert (named.id, named.source) == (SLOW.id, SLOW.source)

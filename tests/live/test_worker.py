@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
-from tests.fakes import FakeBackend, Inbox, ready_switchboard
+from tests.fakes import FAKE, FakeBackend, Inbox, other, ready_switchboard
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, Published, Submission, Superseded
+from turbo_ui.live.room import Room
+from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.live.worker import Worker
 
 DEADLINE_S = 10.0
@@ -139,3 +142,72 @@ def test_many_sessions_at_once_get_their_own_pictures() -> None:
         assert len(pictures) == 30
         assert {int(event.frame.image[0, 0, 0]) for event in pictures} == {number}
     assert engine.stats()["frames"] == 240
+
+
+def test_an_errand_waits_for_the_frame_in_flight_and_runs_before_the_next() -> None:
+    """How an evicted model is closed: never while a frame runs on it."""
+    gate = threading.Event()
+    backend = FakeBackend(gate=gate)
+    engine = Engine(ready_switchboard(backend))
+    inbox = Inbox()
+    engine.open_session("s", inbox)
+    engine.start()
+    engine.submit("s", submission(1))
+    assert backend.has_started.wait(10)
+    is_done = threading.Event()
+    seen: list[int] = []
+
+    def errand() -> None:
+        seen.append(len(inbox.of(Published)))
+        is_done.set()
+
+    engine.switchboard.loaded.between_frames(errand)
+    assert not is_done.is_set()
+    gate.set()
+    assert is_done.wait(10)
+    assert seen == [1], "after the frame's picture"
+    assert engine.stop()
+    engine.switchboard.loaded.between_frames(is_done.clear)
+    assert not is_done.is_set(), "with no thread to wait for, an errand runs at once"
+
+
+def test_a_model_is_evicted_while_its_frames_run_and_another_draws_on() -> None:
+    gate = threading.Event()
+    first = FakeBackend(spec=other("first", memory_bytes=4), gate=gate)
+    board = Switchboard(
+        [replace(FAKE, is_embedded=True), first.spec, other("second", memory_bytes=4)],
+        lambda spec, report: first if spec.id == "first" else FakeBackend(spec=spec),
+        lambda: Room(max_bytes=6),
+    )
+    engine = Engine(board)
+    ready = threading.Semaphore(0)
+    evicted, published = threading.Event(), threading.Semaphore(0)
+    board.subscribe(lambda state: ready.release() if state.state == "ready" else None)
+    board.subscribe(lambda state: evicted.set() if state.state == "evicted" else None)
+    names: list[str] = []
+
+    def publish(event: Event) -> None:
+        if isinstance(event, Published):
+            names.append(event.frame.request.model)
+            published.release()
+
+    for name in ("fake", "first"):
+        board.request(name)
+        assert ready.acquire(timeout=10)
+    engine.open_session("s", publish)
+    engine.start()
+    wanted = replace(submission(1), request=FrameRequest(model="first", width=64, height=64))
+    engine.submit("s", wanted)
+    assert first.has_started.wait(10)
+    board.request("second")
+    assert evicted.wait(10)
+    assert not first.is_closed, "a frame runs on it"
+    gate.set()
+    assert published.acquire(timeout=10)
+    assert ready.acquire(timeout=10)
+    assert first.is_closed
+    engine.submit("s", replace(wanted, request_id=2))
+    assert published.acquire(timeout=10)
+    assert names == ["first", "fake"]
+    assert engine.stop()
+    board.close()

@@ -13,6 +13,7 @@ from typing import Any
 from turbo_ui import catalog
 from turbo_ui.backends import compute, sources
 from turbo_ui.backends.base import Backend, LoadReport
+from turbo_ui.backends.parts import reading
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
@@ -61,6 +62,7 @@ def load_spec(
     Raises:
         InvalidRequest: an unknown device or number type.
         ModelUnavailable: says why and what to do.
+        OutOfMemory: the device or main memory did not suffice.
     """
     if spec.family == "remote":
         # not needed by those who draw here
@@ -71,7 +73,21 @@ def load_spec(
     path = sources.locate(spec, report)
     report("loading", f"Reading {spec.title} for {chosen.text}.")
     named = [Path(name).expanduser() for name in text_encoders]
-    parts = sources.read(spec, path, chosen.dtype, text_encoders=named)
+    with reading(spec, "weights"):
+        return _read(spec, path, chosen, vae, report, max_batch, named, max_device_memory_bytes)
+
+
+def _read(
+    spec: ModelSpec,
+    path: Path,
+    chosen: compute.Compute,
+    vae: str | None,
+    report: LoadReport,
+    max_batch: int | None,
+    text_encoders: Sequence[Path],
+    max_device_memory_bytes: int | None,
+) -> Backend:
+    parts = sources.read(spec, path, chosen.dtype, text_encoders=text_encoders)
     for part in parts.values():
         if hasattr(part, "requires_grad_"):
             part.eval().requires_grad_(False)

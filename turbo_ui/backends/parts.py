@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from turbo_ui import weights
 from turbo_ui.backends.sampling import PREDICTION_TYPES
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import ModelUnavailable
+from turbo_ui.errors import ModelUnavailable, OutOfMemory
 from turbo_ui.weights import Architecture
 
 HOMES = {
@@ -136,7 +136,8 @@ def read_part(spec: ModelSpec, kind: Any, folder: Path, dtype: torch.dtype) -> A
     """One part, by its own class, from its own folder; a network in `dtype`.
 
     Raises:
-        ModelUnavailable: it is broken, or the memory does not suffice.
+        ModelUnavailable: it is broken.
+        OutOfMemory: the main memory does not suffice.
     """
     options: dict[str, Any] = {"local_files_only": True}
     is_network: bool = issubclass(kind, torch.nn.Module)
@@ -177,12 +178,8 @@ def reading(spec: ModelSpec, part: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except torch.OutOfMemoryError as error:
-        reason = "the memory does not suffice"
-        raise ModelUnavailable(spec.id, reason, "Choose a smaller model.") from error
-    except MemoryError as error:
-        reason = "the main memory does not suffice"
-        raise ModelUnavailable(spec.id, reason, "Choose a smaller model.") from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(f"{spec.id}: no memory for its {part}: {error}") from error
     except READ_ERRORS as error:
         reason = f"its {part} cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
         raise ModelUnavailable(spec.id, reason, "Get the model again.") from error

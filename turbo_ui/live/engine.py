@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from turbo_ui.backends.base import Backend
-from turbo_ui.errors import BackendFailure, TurboUIError
+from turbo_ui.errors import BackendFailure, OutOfMemory, TurboUIError
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live import pacing
 from turbo_ui.live.budget import Budget
@@ -23,6 +23,9 @@ from turbo_ui.live.session import Listener, Publish, Session, Sessions
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.live.turns import Entry, Run, choose, is_remote
 from turbo_ui.live.worker import Worker
+
+NOT_COMING = ("failed", "evicted")
+"""Where a model stands that will not be ready unless somebody asks for it again."""
 
 
 class Engine:
@@ -66,6 +69,7 @@ class Engine:
         self._runs: dict[bool, Run] = {}
         self._ask_again_at: dict[bool, float | None] = {}
         self._unsubscribe = switchboard.subscribe(self._on_model_state)
+        switchboard.loaded.between_frames = self._worker.between_steps
 
     # --- the loop
 
@@ -133,6 +137,8 @@ class Engine:
                 return
             for entry in left.values():
                 self._outcomes.failed(run, entry, error)
+            if isinstance(error, OutOfMemory):
+                self.switchboard.ran_out_of_memory(turn.backend.spec.id)
         else:
             for entry in left.values():
                 self._outcomes.stopped(run, entry)
@@ -195,7 +201,7 @@ class Engine:
             self._tell(session, Superseded(request_id=old.request_id, kind=old.kind))
         # asked last: a model that fails from here on is told by `_on_model_state`
         for state in self.switchboard.states():
-            if state.state == "failed" and submission.kind == "refine":
+            if state.state in NOT_COMING and submission.kind == "refine":
                 self._refuse_refines(state)
         self._wake()
 
@@ -255,23 +261,26 @@ class Engine:
 
     def _on_model_state(self, state: ModelState) -> None:
         self._sessions.tell_all(state)
-        if state.state == "failed":
+        if state.state in NOT_COMING:
             self._refuse_refines(state)
         self._wake()
 
-    def _refuse_refines(self, failed: ModelState) -> None:
-        """What waits for a model that cannot be had would wait for ever."""
+    def _refuse_refines(self, gone: ModelState) -> None:
+        """What waits for a model that is not on its way would wait for ever."""
         refused: list[tuple[Session, Submission]] = []
         with self._lock:
             for session in self._sessions.all():
                 waiting = session.mailbox.refine
-                if waiting is not None and waiting.request.model == failed.model_id:
+                if waiting is not None and waiting.request.model == gone.model_id:
                     refused.append((session, session.mailbox.take_refine()))
         for session, submission in refused:
-            error = TurboUIError(failed.text or f"{failed.model_id} is not available.")
+            error = TurboUIError(gone.text or f"{gone.model_id} is not available.")
             self._outcomes.refused(session, submission, error)
 
     def _serve(
         self, session: Session, request: FrameRequest
     ) -> tuple[Backend, FrameRequest] | None:
-        return self.switchboard.serve(request, session.last_model_id)
+        served = self.switchboard.serve(request, session.last_model_id)
+        if served is not None and is_remote(served[0].spec) and served[0].spec.id != request.model:
+            return None  # one that costs money never stands in for another
+        return served

@@ -1,7 +1,8 @@
 """Which models are loaded, loading, ready: their life cycle, and who serves meanwhile.
 
 Loading happens on a thread of its own, one model after the other, so that a running model goes on.
-A model becomes `ready` only after its warm-up: the first frame is as fast as the others.
+A model becomes `ready` only after its warm-up: the first frame is as fast as the others. What the
+device has no room for is evicted, the least recently used first, and closed between two frames.
 """
 
 from __future__ import annotations
@@ -10,24 +11,23 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from queue import SimpleQueue
-from typing import Protocol
 
-from turbo_ui.backends.base import Backend, LoadReport
+from turbo_ui import catalog
+from turbo_ui.backends.base import Backend
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import InvalidRequest, ModelUnavailable, TurboUIError
+from turbo_ui.errors import InvalidRequest, ModelUnavailable, OutOfMemory, TurboUIError
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live.events import ModelPhase, ModelState
+from turbo_ui.live.fitting import fitted
+from turbo_ui.live.loaded import Loaded
+from turbo_ui.live.progress import Load, Progress
+from turbo_ui.live.room import Room, may_go
 
 log = logging.getLogger(__name__)
 
 BUSY: tuple[ModelPhase, ...] = ("downloading", "loading", "warming")
-
-
-class Load(Protocol):
-    """Loads one model, telling on the way where it stands; raises `ModelUnavailable`."""
-
-    def __call__(self, spec: ModelSpec, report: LoadReport) -> Backend: ...
+MAX_OUT_OF_MEMORY = 3
+"""So many frames of a model may run out of memory before it is taken off."""
 
 
 class Switchboard:
@@ -36,18 +36,28 @@ class Switchboard:
     Args:
         catalog: what is on offer; the first is the one that serves while another is on its way.
         load: makes a backend of a spec; called on the loading thread.
+        room: asked before each load how much memory there is; None is no limit.
     """
 
-    def __init__(self, catalog: Sequence[ModelSpec], load: Load) -> None:
+    def __init__(
+        self,
+        catalog: Sequence[ModelSpec],
+        load: Load,
+        room: Callable[[], Room] | None = None,
+    ) -> None:
         if not catalog:
             raise InvalidRequest("catalog", catalog, "at least one model")
         self._specs = {spec.id: spec for spec in catalog}
         self._load = load
+        self._room = room
         self._lock = threading.RLock()
         self._states = {spec.id: ModelState(model_id=spec.id, state="absent") for spec in catalog}
-        self._backends: dict[str, Backend] = {}
+        self.loaded = Loaded()
+        self._num_out_of_memory: dict[str, int] = {}
+        self._hashes: dict[str, str] = {}
         self._subscribers: list[Callable[[ModelState], None]] = []
-        self._wanted: SimpleQueue[str | None] = SimpleQueue()
+        self._wanted: list[str] = []
+        self._has_wanted = threading.Condition(self._lock)
         self._loader: threading.Thread | None = None
         self._is_closed = False
 
@@ -77,8 +87,7 @@ class Switchboard:
 
     def ready(self, model_id: str) -> Backend | None:
         """The model's backend if it is warm, else None."""
-        with self._lock:
-            return self._backends.get(model_id)
+        return self.loaded.get(model_id)
 
     def serve(
         self, request: FrameRequest, last_model_id: str | None = None
@@ -92,10 +101,11 @@ class Switchboard:
             The backend and the request fitted to it; None where no model is ready yet.
         """
         with self._lock:
-            for model_id in (request.model, last_model_id, *self._specs):
-                backend = self._backends.get(model_id) if model_id is not None else None
-                if backend is not None:
-                    return backend, fitted(request, backend.spec)
+            known = tuple(self._specs)
+        for model_id in (request.model, last_model_id, *known):
+            backend = self.loaded.use(model_id) if model_id is not None else None
+            if backend is not None:
+                return backend, fitted(request, backend.spec)
         return None
 
     # --- loading
@@ -107,7 +117,9 @@ class Switchboard:
             self._states.setdefault(spec.id, ModelState(model_id=spec.id, state="absent"))
 
     def request(self, model_id: str) -> None:
-        """Starts loading a model, or tries again one that failed; returns at once.
+        """Starts loading a model, or tries again one that failed or was evicted; returns at once.
+
+        Of several that wait, the embedded one is loaded first, then the newest wish.
 
         Raises:
             InvalidRequest: there is no such model.
@@ -115,18 +127,30 @@ class Switchboard:
         self.spec(model_id)
         with self._lock:
             state = self._states[model_id].state
-            if self._is_closed or state in BUSY or state == "ready":
+            if model_id in self._wanted:
+                self._wanted.remove(model_id)
+                self._wanted.append(model_id)
+            if self._is_closed or state in (*BUSY, "ready"):
                 return
-            self._set(ModelState(model_id=model_id, state="loading", text="Waiting to load."))
-            self._wanted.put(model_id)
+            text = "Waiting to load."
+            waiting = self._remember(ModelState(model_id=model_id, state="loading", text=text))
+        self._tell(waiting)
+        with self._lock:
+            self._wanted.append(model_id)
+            self._has_wanted.notify()
             self._start_loader()
 
     def want(self, model_id: str) -> None:
-        """Like `request`, but leaves alone a model that has failed: for use on every frame."""
+        """Like `request`, but only for a model that nobody asked for yet: for use on every frame.
+
+        One that failed is not tried again and again, and one that was evicted does not evict in
+        its turn what took its place.
+        """
         self.spec(model_id)
         with self._lock:
-            if self._states[model_id].state in ("absent", "evicted"):
-                self.request(model_id)
+            is_absent = self._states[model_id].state == "absent"
+        if is_absent:
+            self.request(model_id)
 
     def subscribe(self, callback: Callable[[ModelState], None]) -> Callable[[], None]:
         """Calls back on each change of a state, on whichever thread makes it; must not block.
@@ -145,24 +169,58 @@ class Switchboard:
         return unsubscribe
 
     def load_next(self) -> None:
-        """Loads what was requested first, in the calling thread; returns when it is ready or
-        failed."""
-        model_id = self._wanted.get()
-        if model_id is not None:
-            self._load_one(model_id)
+        """Loads what comes first of what was requested; returns when it is ready or failed."""
+        with self._lock:
+            while not self._wanted and not self._is_closed:
+                self._has_wanted.wait()
+            if self._is_closed:
+                return
+            embedded = [id for id in self._wanted if self._specs[id].is_embedded]
+            model_id = embedded[0] if embedded else self._wanted[-1]
+            self._wanted.remove(model_id)
+        self._load_one(self.spec(model_id))
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stops loading and gives all memory back. No backend may be in use any more."""
         with self._lock:
             self._is_closed = True
-            backends = list(self._backends.values())
-            self._backends.clear()
+            self._has_wanted.notify_all()
             loader = self._loader
-        self._wanted.put(None)
+        self.loaded.close()
         if loader is not None:
             loader.join(timeout_s)
-        for backend in backends:
-            backend.close()
+
+    # --- what else becomes known of a model
+
+    def tell_hash(self, model_id: str, file_hash: str) -> None:
+        """Says what a single file's hash is; a known one names the model and its licence."""
+        with self._lock:
+            self._hashes[model_id] = file_hash
+            self._specs[model_id] = catalog.recognised(self.spec(model_id), file_hash)
+            state = self._states[model_id]
+        self._set(state)
+
+    def ran_out_of_memory(self, model_id: str) -> None:
+        """A frame of this model ran out of memory: makes room, or takes the model off.
+
+        All other models that can go are evicted. Where there are none and it happens again and
+        again, the model itself is, so that one that works draws. From the thread that runs the
+        frames; what is evicted is closed after this frame.
+        """
+        loaded = self.loaded.specs()
+        spec = next((each for each in loaded if each.id == model_id), None)
+        if spec is None:
+            return
+        with self._lock:
+            number = self._num_out_of_memory.get(model_id, 0) + 1
+            self._num_out_of_memory[model_id] = number
+        others = [each for each in may_go([*loaded, spec]) if each is not spec]
+        for each in others:
+            text = f"Put away, as {spec.title} ran out of memory. Choose it to load it again."
+            self._evict(each, "evicted", text, is_waiting=False)
+        if not others and len(loaded) > 1 and number >= MAX_OUT_OF_MEMORY:
+            text = f"{spec.title} ran out of memory {number} times. Choose another size or model."
+            self._evict(spec, "failed", text, is_waiting=False)
 
     # --- the loading thread
 
@@ -175,77 +233,88 @@ class Switchboard:
         while not self._is_closed:
             self.load_next()
 
-    def _load_one(self, model_id: str) -> None:
-        spec = self.spec(model_id)
-
-        def report(
-            state: ModelPhase,
-            text: str = "",
-            progress: float | None = None,
-            num_bytes: int | None = None,
-            total_bytes: int | None = None,
-        ) -> None:
-            self._set(
-                ModelState(
-                    model_id=model_id,
-                    state=state,
-                    text=text,
-                    progress=progress,
-                    num_bytes=num_bytes,
-                    total_bytes=total_bytes,
-                )
-            )
-
-        report("loading", f"Loading {spec.title}.")
+    def _load_one(self, spec: ModelSpec) -> None:
+        self._set(ModelState(model_id=spec.id, state="loading", text=f"Loading {spec.title}."))
         try:
-            backend = self._load(spec, report)
-            report("warming", f"Warming up {spec.title}.")
-            backend.warm_up(spec.default_size_px, spec.default_size_px)
+            try:
+                backend = self._loaded_and_warm(spec)
+            except (OutOfMemory, MemoryError):
+                # sizes are estimates: what the device says counts
+                gone = may_go(self.loaded.specs())
+                if not gone:
+                    raise
+                self._evict_for(spec, gone)
+                backend = self._loaded_and_warm(spec)
         except TurboUIError as error:
-            log.warning("%s: %s", model_id, error)
-            report("failed", error.user_text)
+            log.warning("%s: %s", spec.id, error)
+            self._set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
             return
         except Exception as error:
-            log.exception("%s could not be loaded", model_id)
-            unavailable = ModelUnavailable(model_id, f"{type(error).__name__}: {error}")
-            report("failed", unavailable.user_text)
+            log.exception("%s could not be loaded", spec.id)
+            unavailable = ModelUnavailable(spec.id, f"{type(error).__name__}: {error}")
+            self._set(ModelState(model_id=spec.id, state="failed", text=unavailable.user_text))
             return
         with self._lock:
-            is_closed = self._is_closed
-            if not is_closed:
-                self._backends[model_id] = backend
-        if is_closed:
+            self._num_out_of_memory.pop(spec.id, None)
+        self.loaded.put(backend)
+        if not self._is_closed:
+            text = f"{spec.title} is ready on {backend.device_text}."
+            self._set(ModelState(model_id=spec.id, state="ready", text=text))
+
+    def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
+        progress = Progress(spec, self._set, self._make_room)
+        backend = self._load(spec, progress)
+        try:
+            progress.make_room()
+            text = f"Warming up {spec.title}."
+            self._set(ModelState(model_id=spec.id, state="warming", text=text))
+            backend.warm_up(spec.live_side_px, spec.live_side_px)
+        except BaseException:
             backend.close()
-        else:
-            report("ready", f"{spec.title} is ready on {backend.device_text}.")
+            raise
+        return backend
+
+    # --- room
+
+    def _make_room(self, spec: ModelSpec) -> None:
+        """Evicts what has to go before this model is read; says so before."""
+        if self._room is not None:
+            self._evict_for(spec, self._room().to_evict(spec, self.loaded.specs()))
+
+    def _evict_for(self, spec: ModelSpec, gone: Sequence[ModelSpec]) -> None:
+        if not gone:
+            return
+        titles = " and ".join(each.title for each in gone)
+        text = f"No room for {spec.title} beside {titles}: making room first."
+        self._set(ModelState(model_id=spec.id, state="loading", text=text))
+        for each in gone:
+            text = f"Put away to make room for {spec.title}. Choose it to load it again."
+            self._evict(each, "evicted", text)
+
+    def _evict(
+        self, spec: ModelSpec, state: ModelPhase, text: str, *, is_waiting: bool = True
+    ) -> None:
+        """Takes a model off: no frame gets it any more, and it is closed once none runs on it."""
+        backend = self.loaded.take(spec.id)
+        if backend is not None:
+            self._set(ModelState(model_id=spec.id, state=state, text=text))
+            self.loaded.close_one(backend, is_waiting=is_waiting)
 
     def _set(self, state: ModelState) -> None:
+        self._tell(self._remember(state))
+
+    def _remember(self, state: ModelState) -> ModelState:
         with self._lock:
+            state = replace(state, file_hash=self._hashes.get(state.model_id))
             self._states[state.model_id] = state
+            return state
+
+    def _tell(self, state: ModelState) -> None:
+        """Outside the lock: whoever is told may hold, or wait for, a lock of his own."""
+        with self._lock:
             subscribers = list(self._subscribers)
         for callback in subscribers:
             try:
                 callback(state)
             except Exception:
                 log.exception("a subscriber failed on %s", state)
-
-
-def fitted(request: FrameRequest, spec: ModelSpec) -> FrameRequest:
-    """The request as this model can run it: unchanged if it names the model, else rewritten.
-
-    A model that stands in takes the prompt, the sketch, the strength and the seed; size and steps
-    are its own.
-    """
-    if request.model == spec.id:
-        return request
-    return replace(
-        request,
-        model=spec.id,
-        revision=None,
-        num_inference_steps=spec.default_num_inference_steps,
-        guidance_scale=0.0,
-        width=spec.default_size_px,
-        height=spec.default_size_px,
-        vae=None,
-        dtype=None,
-    )

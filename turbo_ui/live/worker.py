@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Worker:
         self._ask_again_in_s = ask_again_in_s
         self._changed = threading.Condition()
         self._has_news = False
+        self._errands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.is_stopping = False
         self._thread: threading.Thread | None = None
 
@@ -65,8 +67,31 @@ class Worker:
             self._has_news = True
             self._changed.notify_all()
 
+    def between_steps(self, errand: Callable[[], None]) -> None:
+        """Has an errand run by the thread before its next step, or here where no thread runs.
+
+        Returns at once. From any thread, the worker's own included.
+        """
+        if not self.is_running:
+            errand()
+            return
+        self._errands.put(errand)
+        self.wake()
+
+    def _run_errands(self) -> None:
+        while not self._errands.empty():
+            try:
+                self._errands.get_nowait()()
+            except Exception:
+                log.exception("an errand of the engine failed")
+
     def _run(self) -> None:
+        self._take_steps()
+        self._run_errands()
+
+    def _take_steps(self) -> None:
         while not self.is_stopping:
+            self._run_errands()
             try:
                 if not self._step():
                     self._sleep(self._ask_again_in_s())
