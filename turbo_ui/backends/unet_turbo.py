@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
 from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock
 from turbo_ui.backends.conditioning import (
@@ -25,7 +26,7 @@ from turbo_ui.backends.conditioning import (
 from turbo_ui.backends.latents import Encoded, VaeLatents
 from turbo_ui.backends.sampling import Sampler, num_denoising_steps
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory
+from turbo_ui.errors import BackendFailure, OutOfMemory
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
 
 
@@ -103,22 +104,9 @@ class UnetTurbo:
 
     def _check(self, requests: Sequence[FrameRequest]) -> None:
         """What the request alone cannot know: what this model can do."""
-        if not 1 <= len(requests) <= self.max_batch:
-            raise InvalidRequest("requests", f"{len(requests)} requests", f"1 to {self.max_batch}")
-        if len({request.batch_key() for request in requests}) > 1:
-            raise InvalidRequest("requests", "a mixed batch", "requests with the same batch_key()")
-        spec = self.spec
+        vaes, dtype_name = (self._vae_name,), self._compute.dtype_name
+        check_batch(requests, self.spec, self.max_batch, vaes, dtype_name)
         for request in requests:
-            for name, side in (("width", request.width), ("height", request.height)):
-                if side not in spec.sizes_px:
-                    allowed = f"a multiple of {spec.size_step_px}"
-                    sizes = f"{allowed} from {spec.min_size_px} to {spec.max_size_px}"
-                    raise InvalidRequest(name, side, f"{sizes} for {spec.title}")
-            if request.vae not in (None, self._vae_name):
-                raise InvalidRequest("vae", request.vae, f"{self._vae_name}, which is loaded")
-            if request.dtype not in (None, self._compute.dtype_name):
-                allowed = f"{self._compute.dtype_name}, in which the model is loaded"
-                raise InvalidRequest("dtype", request.dtype, allowed)
             num_denoising_steps(request)
 
     @torch.inference_mode()
