@@ -10,7 +10,7 @@ import torch
 
 from training.doodle import run, scenes, sketch
 from training.doodle.data import load_concepts
-from training.doodle.losses import picture_loss, whiteness_loss
+from training.doodle.losses import colour_loss, picture_loss, whiteness_loss
 from training.doodle.model import (
     LATENT_CHANNELS,
     build_autoencoder,
@@ -101,8 +101,8 @@ def main() -> None:
         vae.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-3
     )
     average = run.Average(vae, 0.998)
-    # Unit variance while it trains, whatever the encoder's scale; `fold` builds it into the
-    # weights later.
+    # Unit variance while it trains, whatever the encoder's scale, by running statistics: those of
+    # a single plain picture would blow its noise up. `fold` builds them into the weights later.
     normalise = torch.nn.BatchNorm2d(LATENT_CHANNELS, affine=False, momentum=0.02).to(device)
     first = 0
     if state := run.load("autoencoder"):
@@ -121,17 +121,22 @@ def main() -> None:
         batch = crops.batch(args.batch_size, CROPS_PX[step % len(CROPS_PX)]).to(
             device, memory_format=torch.channels_last
         )
-        latents = normalise(encode_latents(vae, batch))
+        raw = encode_latents(vae, batch)
+        with torch.no_grad():
+            normalise.train()(raw)
+        latents = normalise.eval()(raw)
         # Noise makes neighbouring latents decode alike: the denoiser's small errors stay small.
         noisy = latents + torch.randn_like(latents) * 0.08
         loss = picture_loss(vae.decode(noisy).sample, batch)
-        white = whiteness_loss(latents)
+        colour = colour_loss(latents, batch)
+        # Only small crops are many enough for a covariance that says anything.
+        white = whiteness_loss(latents) if len(batch) > 4 else loss.new_zeros(())
         optimiser.zero_grad(set_to_none=True)
-        (loss + 0.1 * white).backward()
+        (loss + 0.3 * colour + 0.05 * white).backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimiser.step()
         average.update(vae)
-        progress.step(args.batch_size, loss=loss.item(), white=white.item())
+        progress.step(args.batch_size, loss=loss.item(), colour=colour.item(), white=white.item())
         if (step + 1) % args.sheet_every == 0 or step + 1 == args.steps:
             run.save(
                 "autoencoder",
