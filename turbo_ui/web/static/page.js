@@ -164,10 +164,8 @@ class Page {
 
   #canRefine() {
     const { refineModel: model, session } = this;
-    // one that was put away is loaded again by being asked
-    const isDrawable = model?.state === "ready" || model?.state === "evicted";
     const isDraftShown = this.paintedVersion === this.version && session.loop.isAtRest;
-    return Boolean(isDrawable && isDraftShown && session.way === "websocket");
+    return model?.state === "ready" && isDraftShown && session.way === "websocket";
   }
 
   #refineChosen() {
