@@ -11,17 +11,27 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from turbo_ui import catalog, settings
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, SD_TURBO, ModelSpec
 from turbo_ui.errors import TurboUIError
+from turbo_ui.file_hash import FileHashes
+from turbo_ui.live.budget import Budget
 from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import ModelState
+from turbo_ui.live.room import Room
 from turbo_ui.live.switchboard import Switchboard
+from turbo_ui.remote_settings import by_commas
 from turbo_ui.settings import Settings
 from turbo_ui.web.server import Server
 
 log = logging.getLogger("turbo_ui")
+
+DEVICE_SHARE = 0.9
+CATALOG_ITEMSIZE = 2
+"""Bytes of a number, for which the catalog's sizes are."""
 
 
 class App:
@@ -30,15 +40,23 @@ class App:
     def __init__(self, chosen: Settings) -> None:
         self.settings = chosen
         specs = list(catalog.CATALOG)
+        if chosen.remote_base_url is not None:
+            # here and not above: the client that it brings takes a second to import
+            from turbo_ui.backends import remote
+
+            specs.append(remote.spec_of(chosen))
         preferred = _put_on_offer(chosen.model, specs)
         refining = _put_on_offer(chosen.refine_model, specs)
-        self.switchboard = Switchboard(specs, self._load)
-        self.engine = Engine(self.switchboard, max_batch=chosen.max_batch)
+        self.switchboard = Switchboard(specs, self._load, self._room)
+        self.switchboard.subscribe(Console())
+        self.switchboard.subscribe(self._find_hash)
+        self.hashes = FileHashes()
+        budget = Budget(chosen.max_remote_images_per_session)
+        self.engine = Engine(self.switchboard, max_batch=chosen.max_batch, budget=budget)
         self.server = Server(self.engine, self.switchboard, chosen, preferred, refining)
 
     def _load(self, spec: ModelSpec, report: LoadReport) -> Backend:
         """Called on the loading thread; imports torch there, as the page need not wait for it."""
-        report("loading", "Starting torch.")
         from turbo_ui.backends import loading
 
         chosen = self.settings
@@ -49,10 +67,30 @@ class App:
             dtype=None if chosen.dtype == "auto" else chosen.dtype,
             vae=None if chosen.vae == "auto" else chosen.vae,
             max_batch=chosen.max_batch,
+            text_encoders=by_commas(chosen.text_encoders),
+            max_device_memory_bytes=chosen.max_device_memory_bytes,
+            remote_settings=chosen,
         )
         if spec == DOODLE and chosen.model is None and self._is_on_cuda():
             self.server.prefer(SD_TURBO.id)
         return backend
+
+    def _room(self) -> Room:
+        """How much memory the models may take together; asked before each is read."""
+        from turbo_ui.backends import compute, placement
+
+        chosen = compute.choose(self.settings.device, self.settings.dtype)
+        max_bytes = self.settings.max_device_memory_bytes
+        if max_bytes is None:
+            max_bytes = int(placement.room(chosen).total_bytes * DEVICE_SHARE)
+        return Room(max_bytes, scale=chosen.dtype.itemsize / CATALOG_ITEMSIZE)
+
+    def _find_hash(self, state: ModelState) -> None:
+        """Once a single file is loaded: reading it twice at the same time would slow both."""
+        path = Path(self.switchboard.spec(state.model_id).source)
+        if state.state == "ready" and state.file_hash is None and path.is_file():
+            model_id = state.model_id
+            self.hashes.find(path, lambda found: self.switchboard.tell_hash(model_id, found))
 
     def _is_on_cuda(self) -> bool:
         from turbo_ui.backends import compute
@@ -73,7 +111,21 @@ class App:
             print(f"Turbo UI is at {self.server.start()}", flush=True)
             self.server.wait()
         finally:
+            self.hashes.stop(0.5)
             self.server.stop()
+
+
+class Console:
+    """Prints where models stand: each new phase, and every tenth of a download."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, int]] = {}
+
+    def __call__(self, state: ModelState) -> None:
+        tenths = int((state.progress or 0) * 10)
+        if self._last.get(state.model_id) != (state.state, tenths) and state.text:
+            print(f"{state.model_id}: {state.text}", flush=True)
+        self._last[state.model_id] = state.state, tenths
 
 
 def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "frames": {"errors", "checks"},
     "imaging": {"errors", "frames"},
     "weights": {"errors"},
+    "file_hash": set(),
     "catalog": {"errors", "weights"},
     "backends": {
         "frames",
@@ -40,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "openvino", "torchao"}
 WITHOUT_THIRD_PARTIES = {"errors"}
-ONLY_NUMPY = {"checks", "frames", "weights", "catalog", "live"}
+ONLY_NUMPY = {"checks", "frames", "weights", "file_hash", "catalog", "live"}
 MAX_LINES = 320
 
 BESIDE = ("training", "benchmarks")

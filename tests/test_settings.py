@@ -44,6 +44,7 @@ def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -
         "vae": "tiny",
         "remote_base_url": "https://api.example.com/v1",
         "remote_fields": "seed, strength",
+        "max_device_memory_bytes": "8000000000",
     }
     for row in settings.table():
         value = given.get(row.name, row.default if row.default != "–" else "text")

@@ -55,6 +55,20 @@ class Settings(RemoteSettings):
         "Which VAE. tiny: the small stand-in of the model's family, much faster. "
         "auto: the model's own.",
     )
+    max_device_memory_bytes: int | None = setting(
+        None,
+        "bytes",
+        "The most memory that all models together may take on the device. By default 90 % of it; "
+        "on a CPU, of main memory.",
+        ge=1_000_000,
+    )
+    text_encoders: str = setting(
+        "",
+        "files or folders, by commas",
+        "Where the text encoders are of a Stable Diffusion 3.5 in a single file, which holds none: "
+        "clip_l.safetensors, clip_g.safetensors, and T5 with its tokenizer.json; or a diffusers "
+        "folder.",
+    )
     max_batch: int = setting(
         4, "frames", "The most frames of different sessions that run together.", ge=1, le=64
     )
