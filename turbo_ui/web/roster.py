@@ -91,7 +91,8 @@ class Roster:
             "file_hash": state.file_hash,
             "device": backend.device_text if backend is not None else None,
             "is_remote": is_remote(spec),
-            "takes_sketch": spec.takes_sketch,
+            # a remote one may turn out to have no way in for the board
+            "takes_sketch": (spec if backend is None else backend.spec).takes_sketch,
             "default_size_px": spec.default_size_px,
             "live_size_px": spec.live_side_px,
             "min_size_px": spec.min_size_px,
