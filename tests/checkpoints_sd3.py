@@ -153,7 +153,7 @@ def make(
             tokenizer_2=tokenizer(),
             **options,
         )
-        small = tiny_vae()
+        small: Any = tiny_vae()
     if variant == "fp16":
         pipeline.to(dtype=torch.float16)
         small.to(torch.float16)

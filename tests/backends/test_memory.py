@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
+import turbo_ui
 from turbo_ui.backends import memory
 from turbo_ui.backends.memory import GB, MemoryPlan, PartCounts, Room
 from turbo_ui.errors import ModelUnavailable
@@ -26,6 +34,34 @@ def room(device_gb: float, host_gb: float = 64, *, torchao: bool, kind: str = "c
 
 def names(plan: MemoryPlan) -> tuple[str, str, str]:
     return plan.t5, plan.transformer, plan.offload
+
+
+CONFIGS = Path(turbo_ui.__file__).parent / "backends" / "configs" / "sd3"
+
+
+def test_the_defaults_are_sd35_large_turbos() -> None:
+    """Built in full size from the configurations that come along, without any weights."""
+
+    def config(part: str) -> dict[str, Any]:
+        return json.loads((CONFIGS / part / "config.json").read_text(encoding="utf-8"))
+
+    def count(network: torch.nn.Module) -> int:
+        return sum(tensor.numel() for tensor in network.parameters())
+
+    with torch.device("meta"):
+        clips = [
+            CLIPTextModelWithProjection(CLIPTextConfig(**config(part)))
+            for part in ("text_encoder", "text_encoder_2")
+        ]
+        transformer: Any = SD3Transformer2DModel.from_config(config("transformer"))
+        vae: Any = AutoencoderKL.from_config(config("vae"))
+        t5 = T5EncoderModel(T5Config(**config("text_encoder_3")))
+    assert PartCounts() == PartCounts(
+        transformer=count(transformer),
+        clips=sum(count(clip) for clip in clips),
+        t5=count(t5),
+        vae=count(vae),
+    )
 
 
 WITH_TORCHAO = [

@@ -20,7 +20,7 @@ from tests import checkpoints_sd3
 from tests.backends.parity import difference, drawing
 from turbo_ui.backends import compute, placement, quantization
 from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan, Offload
-from turbo_ui.backends.placement import Placement
+from turbo_ui.backends.placement import Placement, Waiting
 from turbo_ui.backends.sd3_turbo import Sd3Turbo
 from turbo_ui.errors import ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest
@@ -145,6 +145,18 @@ def test_a_move_that_fails_half_way_is_undone(
     assert kinds == {"cpu"}
     turns.bring("transformer")
     assert here(parts) == {"transformer", "tiny_vae"}
+
+
+def test_a_number_type_that_was_changed_on_the_device_stays(parts: dict[str, Any]) -> None:
+    """A VAE that overflows in fp16 is put into a wider type while it runs."""
+    vae = parts["vae"].half()
+    waiting = Waiting(vae)
+    device = torch.device("cpu")
+    for _ in range(2):
+        waiting.enter(device)
+        vae.float()
+        waiting.leave()
+        assert {tensor.dtype for tensor in vae.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("offload", ["text_encoders", "model"])

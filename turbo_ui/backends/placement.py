@@ -104,10 +104,12 @@ class Placement:
         self._groups = neighbours(plan.offload)
         self._here: frozenset[str] = frozenset()
         self.num_moves = 0
-        networks = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+        networks: dict[str, Any] = {
+            name: part for name, part in parts.items() if isinstance(part, nn.Module)
+        }
         home = compute.device if plan.offload == "none" else torch.device("cpu")
         for name, bits in (("transformer", plan.transformer), ("text_encoder_3", plan.t5)):
-            if name in networks and bits not in ("full", "dropped"):
+            if name in networks and bits != "full" and bits != "dropped":
                 quantization.quantize(networks[name], bits, home)
         for name, network in networks.items():
             network.to(home)
@@ -161,8 +163,16 @@ class Waiting:
             raise
 
     def leave(self) -> None:
-        """Lets go of the copies."""
-        for module, name, tensor in self._kept:
+        """Lets go of the copies.
+
+        A part that changed its number type while it was there, as a VAE that overflows does, keeps
+        the new one.
+        """
+        for place, (module, name, tensor) in enumerate(self._kept):
+            copy = getattr(module, name)
+            if copy.dtype != tensor.dtype:
+                tensor = _copy(copy, tensor.device)
+                self._kept[place] = (module, name, tensor)
             setattr(module, name, tensor)
 
 

@@ -3,8 +3,8 @@ the model's own number type."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -37,24 +37,26 @@ def quantize(network: nn.Module, bits: Bits, device: torch.device) -> None:
     if bits == "nf4":
         _to_nf4(network, device)
         return
-    from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
-
-    config = Int8WeightOnlyConfig() if bits == "int8" else Float8WeightOnlyConfig()
-    quantize_(network, config, filter_fn=_is_in_block, device=device)
+    torchao = _torchao()
+    kind = torchao.Int8WeightOnlyConfig if bits == "int8" else torchao.Float8WeightOnlyConfig
+    torchao.quantize_(network, kind(), filter_fn=_is_in_block, device=device)
 
 
 def _to_nf4(network: nn.Module, device: torch.device) -> None:
-    from torchao.quantization import to_nf4
-
-    convert: Callable[..., torch.Tensor] = to_nf4
+    torchao = _torchao()
     for name, layer in network.named_modules():
         if not _is_in_block(layer, name):
             continue
         assert isinstance(layer, nn.Linear)
         if layer.weight.numel() % (NF4_BLOCK * NF4_SCALE_BLOCK):
             continue
-        packed = convert(layer.weight.detach().to(device), NF4_BLOCK, NF4_SCALE_BLOCK)
+        packed = torchao.to_nf4(layer.weight.detach().to(device), NF4_BLOCK, NF4_SCALE_BLOCK)
         layer.weight = nn.Parameter(packed, requires_grad=False)
+
+
+def _torchao() -> Any:
+    """An extra, imported where it is needed."""
+    return importlib.import_module("torchao.quantization")
 
 
 def _is_in_block(layer: Any, name: str) -> bool:
