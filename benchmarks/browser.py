@@ -26,12 +26,11 @@ from playwright.async_api import Error as PlaywrightError
 
 from benchmarks import card, report, workloads
 from benchmarks.pages import LivePage, PlainPage
-from benchmarks.report import LiveRun, PlainRun
+from benchmarks.report import RESULTS, LiveRun, PlainRun, say
 from tests import chromium
 from tests.browser.app_process import APP, AppProcess
 
 SUMMARY = "Measures stroke to pixel in a real browser, and plain Gradio beside it."
-RESULTS = Path(__file__).parent / "results"
 LIVE = ("-m", "benchmarks.standin")
 PLAIN = ("-m", "benchmarks.plain")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -158,7 +157,8 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
             device, dtype = where_doodle_runs()
-            facts = card.read(device, dtype, f"Chromium {browser.version}, headless, no GPU")
+            version = f"Chromium {browser.version}, headless, no GPU"
+            facts = card.read(device, dtype, browser=version)
             for name, value in facts.items():
                 print(f"{name:9} {value}", flush=True)
             bench = Bench(browser, Path(folder), chosen)
@@ -196,19 +196,16 @@ def finish(
         "goals": [goal.to_json() for goal in report.goals(summaries, baselines)],
         "wall_s": round(wall_s, 1),
     }
-    print("\n" + report.markdown(result), flush=True)
+    text = report.markdown(result)
+    print("\n" + text, flush=True)
     if chosen.quick:
         say("a quick run: it shows that everything works, and no file is written")
     else:
         samples = {"live": [asdict(run) for run in live], "plain": [asdict(run) for run in plain]}
-        name = report.file_name(facts["date"][:10], chosen.machine or facts["machine"])
-        for path in report.write(chosen.out, name, result, samples):
+        name = report.file_name(facts["date"][:10], chosen.machine or facts["machine"], "browser")
+        for path in report.write(chosen.out, name, result, samples, text):
             say(f"wrote {path}")
     return result
-
-
-def say(text: str) -> None:
-    print(f"· {text}", flush=True)
 
 
 def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -10,11 +10,13 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("gradio", "torch", "diffusers", "numpy", "pillow", "websockets", "playwright")
+PACKAGES = (
+    "gradio", "torch", "diffusers", "transformers", "numpy", "pillow", "websockets", "playwright",
+)  # fmt: skip
 
 
-def read(device: str, dtype: str, browser: str) -> dict[str, str]:
-    """The card; `device` and `dtype` are where the embedded model runs."""
+def read(device: str, dtype: str, **further: str) -> dict[str, str]:
+    """The card; `device` and `dtype` are where models run, `further` what one benchmark adds."""
     versions = [f"{name} {_version(name)}" for name in PACKAGES]
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -23,7 +25,7 @@ def read(device: str, dtype: str, browser: str) -> dict[str, str]:
         "device": device,
         "dtype": dtype,
         "versions": ", ".join([f"Python {platform.python_version()}", *versions]),
-        "browser": browser,
+        **further,
         "commit": commit(),
     }
 

@@ -1,4 +1,7 @@
-"""Percentiles, ratios, goals and files, made of samples after the run. Pure, but for `write`.
+"""Percentiles, ratios, goals and files, made of samples after the run.
+
+Pure, but for `write` and `say`. What the browser benchmark measures is here; `engine_report` has
+the engine's.
 
 Samples are kept as they were measured, a row for each frame, so that anything else can be computed
 from a results file later.
@@ -14,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
 
 BACKEND_STAGES = ("text_encode", "vae_encode", "denoise", "vae_decode")
 OVERHEAD_STAGES = ("network", "decode", "jpeg")
@@ -238,15 +243,22 @@ def number(value: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
-def file_name(date: str, machine: str) -> str:
+def file_name(date: str, machine: str, benchmark: str) -> str:
     """`2026-11-21-amd-epyc-2-cpus-browser`, from a machine's name as people write it."""
-    return f"{date}-{re.sub('[^a-z0-9]+', '-', machine.lower()).strip('-')}-browser"
+    return f"{date}-{re.sub('[^a-z0-9]+', '-', machine.lower()).strip('-')}-{benchmark}"
 
 
-def write(folder: Path, name: str, result: dict[str, Any], samples: dict[str, Any]) -> list[Path]:
-    """Writes the results, raw samples included, and the short form beside them."""
+def write(
+    folder: Path, name: str, result: dict[str, Any], samples: dict[str, Any], text: str
+) -> list[Path]:
+    """Writes the results, raw samples included, and the short form `text` beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     full, short = folder / f"{name}.json", folder / f"{name}.md"
     full.write_text(json.dumps({**result, "samples": samples}, separators=(",", ":")) + "\n")
-    short.write_text(markdown(result).rstrip() + "\n", "utf-8")
+    short.write_text(text.rstrip() + "\n", "utf-8")
     return [full, short]
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    print(f"· {text}", flush=True)

@@ -114,9 +114,10 @@ def test_files_hold_the_raw_samples_and_a_short_form(tmp_path: Path) -> None:
         "plain": theirs,
         "goals": [goal.to_json() for goal in report.goals(ours, theirs)],
     }
-    name = report.file_name("2026-01-02", "Some (R) CPU, 2 CPUs")
+    name = report.file_name("2026-01-02", "Some (R) CPU, 2 CPUs", "browser")
     assert name == "2026-01-02-some-r-cpu-2-cpus-browser"
-    full, short = report.write(tmp_path / "new", name, result, {"totals": live().totals})
+    samples, text = {"totals": live().totals}, report.markdown(result)
+    full, short = report.write(tmp_path / "new", name, result, samples, text)
     assert json.loads(full.read_text("utf-8"))["samples"]["totals"] == live().totals
     text = short.read_text("utf-8")
     assert "| stroke to pixel | 30.0 / 34.5 |" in text
