@@ -161,6 +161,13 @@ def make_sdxl(folder: Path, *, vae_kind: VaeKind = "kl", variant: str | None = N
     """Saves a tiny SDXL-Turbo; the same arguments give the same weights."""
     with seeded():
         words, words_2 = tokenizer(), tokenizer(pad_token="0")
+        scheduler: Any = EulerAncestralDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="trailing",
+            steps_offset=1,
+        )
         wide = text_config(
             len(words_2), hidden_size=48, num_hidden_layers=3, projection_dim=40, pad_token_id=26
         )
@@ -171,13 +178,7 @@ def make_sdxl(folder: Path, *, vae_kind: VaeKind = "kl", variant: str | None = N
             tokenizer=words,
             tokenizer_2=words_2,
             unet=sdxl_unet(),
-            scheduler=EulerAncestralDiscreteScheduler(
-                beta_start=0.00085,
-                beta_end=0.012,
-                beta_schedule="scaled_linear",
-                timestep_spacing="trailing",
-                steps_offset=1,
-            ),
+            scheduler=scheduler,
             add_watermarker=False,
         )
     return saved(pipeline, folder, variant)

@@ -13,8 +13,8 @@ import torch
 from tests import checkpoints
 from tests.backends.conftest import MakeCheckpoint
 from tests.backends.parity import TOLERANCE, Reference, difference, drawing
-from turbo_ui.backends import compute
 from turbo_ui.backends.conditioning import Conditions
+from turbo_ui.backends.loading import load_spec
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.frames import Frame, FrameRequest, Pixels
 
@@ -26,13 +26,17 @@ def request(**fields: Any) -> FrameRequest:
     return FrameRequest(**{"model": MODEL, "width": 64, "height": 64, "prompt": "a cat", **fields})
 
 
+def quiet(*args: Any, **kwargs: Any) -> None:
+    """A load report that nobody reads."""
+
+
 def fresh(folder: Path) -> UnetTurbo:
-    """A backend on parts of its own."""
-    parts = Reference.of_sdxl(folder).text.components
-    for name in ("text_encoder", "text_encoder_2", "unet", "vae"):
-        parts[name] = parts[name].eval().requires_grad_(False)
+    """A backend with nothing kept yet."""
     spec = checkpoints.spec(folder, MODEL, max_size_px=1024)
-    return UnetTurbo(spec, parts, compute.choose("cpu"), max_batch=8)
+    made = load_spec(spec, quiet, device="cpu")
+    assert isinstance(made, UnetTurbo)
+    made.max_batch = 8
+    return made
 
 
 backend = cache(fresh)
@@ -121,11 +125,9 @@ def test_no_prompt_and_one_that_is_cut(sdxl_checkpoint: MakeCheckpoint, prompt: 
 def test_the_fp16_variant(sdxl_checkpoint: MakeCheckpoint) -> None:
     folder = sdxl_checkpoint(variant="fp16")
     assert (folder / "text_encoder_2" / "model.fp16.safetensors").is_file()
-    parts = Reference.of_sdxl(folder, variant="fp16")
-    spec = checkpoints.spec(folder, MODEL)
-    running = UnetTurbo(spec, dict(parts.text.components), compute.choose("cpu"))
     wanted = request(image=drawing(), seed=2)
-    assert difference(running.generate([wanted])[0].image, parts.picture(wanted)) <= TOLERANCE
+    expected = Reference.of_sdxl(folder, variant="fp16").picture(wanted)
+    assert difference(one(folder, wanted).image, expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize("vae_kind", VAES)
