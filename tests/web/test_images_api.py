@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from tests.browser.app_process import AppProcess
 from tests.browser.lane_client import LaneClient, jpeg
 from tests.fakes import FAKE, FakeBackend, InlineSwitchboard, other, ready_switchboard
-from turbo_ui import imaging
+from turbo_ui import imaging, settings
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.backends.remote import Remote, spec_of
 from turbo_ui.catalog import ModelSpec
@@ -79,7 +79,8 @@ def test_the_official_client_draws_from_a_prompt(client: openai.OpenAI) -> None:
         prompt="a red kite", model="doodle", size="256x256", response_format="b64_json",
         quality="auto", user="somebody", extra_body={"seed": 6},
     )  # fmt: skip
-    assert again.data is not None
+    assert again.data
+    assert two.b64_json
     assert np.array_equal(pixels_of(again.data[0]), pixels_of(two))
 
 
@@ -234,16 +235,25 @@ def test_our_remote_backend_draws_with_our_server(
     assert plain.path == "remote 256×256, from the prompt"
 
 
+def test_the_app_offers_the_remote_model_where_a_server_is_named() -> None:
+    from app import App
+
+    flags = ["--remote-base-url", "http://127.0.0.1:9/v1", "--remote-api-key", KEY]
+    app = App(settings.read(flags))
+    app.server.blocks.close(verbose=False)
+    assert app.switchboard.catalog[0].id == "doodle"
+    assert app.switchboard.catalog[-1].family == "remote"
+    assert KEY not in str(app.server.roster.to_json(None)) + repr(vars(app))
+
+
 # --- one process: fakes, and a table
 
 
 @contextmanager
-def calls(
-    switchboard: Switchboard, host: str = "127.0.0.1", **settings: Any
-) -> Iterator[TestClient]:
+def calls(switchboard: Switchboard, host: str = "127.0.0.1", **given: Any) -> Iterator[TestClient]:
     """An app that holds nothing but the API, asked from this machine."""
     engine = Engine(switchboard)
-    chosen = Settings(host=host, **settings)
+    chosen = Settings(host=host, **given)
     app = Starlette(routes=[ImagesApi(engine, Roster(switchboard), chosen).route])
     engine.start()
     try:
@@ -270,7 +280,7 @@ def generate(client: TestClient, **body: Any) -> Any:
     return client.post("/v1/images/generations", json={"prompt": "a kite", **body})
 
 
-def edit(client: TestClient, picture: bytes | None = None, **fields: Any) -> Any:
+def edit(client: TestClient, picture: bytes | None = None, /, **fields: Any) -> Any:
     files = {"image": ("sketch.png", sketch_png() if picture is None else picture, "image/png")}
     return client.post("/v1/images/edits", data={"prompt": "a kite", **fields}, files=files)
 
@@ -376,7 +386,7 @@ def test_a_wrong_parameter_is_named(
 def test_a_wrong_field_of_a_form_is_named(
     api: TestClient, fields: dict[str, str], param: str
 ) -> None:
-    answer = edit(api, **fields)
+    answer = edit(api, None, **fields)
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
 
