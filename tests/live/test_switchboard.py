@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -358,6 +359,29 @@ def test_a_load_that_runs_out_of_memory_makes_room_and_tries_once_more() -> None
         assert garage.choose("first") == "failed"
     assert "ran out of memory" in garage.state("first").text
     assert garage.draw("first") == "doodle", "the app goes on with a model that works"
+
+
+def test_half_a_model_that_ran_out_of_memory_is_gone_before_the_next_try() -> None:
+    class Weights:
+        """Stands for gigabytes."""
+
+    halves: list[weakref.ref[Weights]] = []
+
+    def load_at_second_try(spec: ModelSpec, report: LoadReport) -> FakeBackend:
+        weights = Weights()
+        if spec.id == "second":
+            assert not any(half() for half in halves)
+            halves.append(weakref.ref(weights))
+            if len(halves) == 1:
+                raise OutOfMemory("no")
+        return FakeBackend(spec=spec)
+
+    board = InlineSwitchboard([DOODLE, FIRST, SECOND], load_at_second_try)
+    for name in ("doodle", "first", "second"):
+        board.request(name)
+        board.load_next()
+    assert len(halves) == 2
+    assert board.ready("second") is not None
 
 
 def test_a_model_whose_warm_up_fails_gives_its_memory_back() -> None:

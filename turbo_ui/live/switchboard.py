@@ -203,9 +203,8 @@ class Switchboard:
     def ran_out_of_memory(self, model_id: str) -> None:
         """A frame of this model ran out of memory: makes room, or takes the model off.
 
-        All other models that can go are evicted. Where there are none and it happens again and
-        again, the model itself is, so that one that works draws. From the thread that runs the
-        frames; what is evicted is closed after this frame.
+        All others that can go are evicted. Where there are none and it happens again and again,
+        the model itself is. From the thread that runs the frames; closed after this frame.
         """
         loaded = self.loaded.specs()
         spec = next((each for each in loaded if each.id == model_id), None)
@@ -236,23 +235,14 @@ class Switchboard:
     def _load_one(self, spec: ModelSpec) -> None:
         self._set(ModelState(model_id=spec.id, state="loading", text=f"Loading {spec.title}."))
         try:
-            try:
-                backend = self._loaded_and_warm(spec)
-            except (OutOfMemory, MemoryError):
-                # sizes are estimates: what the device says counts
-                gone = may_go(self.loaded.specs())
-                if not gone:
-                    raise
-                self._evict_for(spec, gone)
-                backend = self._loaded_and_warm(spec)
-        except TurboUIError as error:
+            # the second try is outside of the first one's `except`, which keeps half a model alive
+            backend = self._first_try(spec) or self._loaded_and_warm(spec)
+        except Exception as error:
+            if not isinstance(error, TurboUIError):
+                log.exception("%s could not be loaded", spec.id)
+                error = ModelUnavailable(spec.id, f"{type(error).__name__}: {error}")
             log.warning("%s: %s", spec.id, error)
             self._set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
-            return
-        except Exception as error:
-            log.exception("%s could not be loaded", spec.id)
-            unavailable = ModelUnavailable(spec.id, f"{type(error).__name__}: {error}")
-            self._set(ModelState(model_id=spec.id, state="failed", text=unavailable.user_text))
             return
         with self._lock:
             self._num_out_of_memory.pop(spec.id, None)
@@ -260,6 +250,17 @@ class Switchboard:
         if not self._is_closed:
             text = f"{spec.title} is ready on {backend.device_text}."
             self._set(ModelState(model_id=spec.id, state="ready", text=text))
+
+    def _first_try(self, spec: ModelSpec) -> Backend | None:
+        """None where it ran out of memory and there is more now: sizes are only estimates."""
+        try:
+            return self._loaded_and_warm(spec)
+        except (OutOfMemory, MemoryError):
+            gone = may_go(self.loaded.specs())
+            if not gone:
+                raise
+        self._evict_for(spec, gone)
+        return None
 
     def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
         progress = Progress(spec, self._set, self._make_room)
@@ -285,8 +286,8 @@ class Switchboard:
         if not gone:
             return
         titles = " and ".join(each.title for each in gone)
-        text = f"No room for {spec.title} beside {titles}: making room first."
-        self._set(ModelState(model_id=spec.id, state="loading", text=text))
+        said = f"No room for {spec.title} beside {titles}: making room first."
+        self._set(ModelState(model_id=spec.id, state="loading", text=said))
         for each in gone:
             text = f"Put away to make room for {spec.title}. Choose it to load it again."
             self._evict(each, "evicted", text)
