@@ -154,10 +154,7 @@ class Switchboard:
 
     def subscribe(self, callback: Callable[[ModelState], None]) -> Callable[[], None]:
         """Calls back on each change of a state, on whichever thread makes it; must not block.
-
-        Returns:
-            A function that ends the subscription.
-        """
+        Returns a function that ends the subscription."""
         with self._lock:
             self._subscribers.append(callback)
 
