@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -70,13 +71,14 @@ class AppProcess:
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of /healthz; status 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(self.url + "healthz", timeout=5) as answer:
+            with urllib.request.urlopen(self.url + "healthz", timeout=30) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            with error:
+            with error, contextlib.suppress(OSError):
                 return error.code, json.load(error)
         except OSError:
-            return 0, {}
+            pass
+        return 0, {}
 
     def terminate(self, within_s: float = 10) -> tuple[int, float]:
         """Asks to stop as a host does; the exit status and how long it took."""
