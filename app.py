@@ -104,7 +104,8 @@ class App:
             signal.signal(number, lambda *_: self.server.ask_to_stop())
         self.engine.start()
         self.switchboard.request(DOODLE.id)
-        for model_id in (self.server.roster.preferred, self.server.roster.refining):
+        # the newest wish is loaded first
+        for model_id in (self.server.roster.refining, self.server.roster.preferred):
             if model_id is not None:
                 self.switchboard.request(model_id)
         try:
@@ -116,16 +117,17 @@ class App:
 
 
 class Console:
-    """Prints where models stand: each new phase, and every tenth of a download."""
+    """Prints where models stand: whatever is new, and every tenth of a download."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[str, int]] = {}
+        self._last: dict[str, tuple[str, object]] = {}
 
     def __call__(self, state: ModelState) -> None:
         tenths = int((state.progress or 0) * 10)
-        if self._last.get(state.model_id) != (state.state, tenths) and state.text:
+        stand = state.state, tenths if state.state == "downloading" else state.text
+        if self._last.get(state.model_id) != stand and state.text:
             print(f"{state.model_id}: {state.text}", flush=True)
-        self._last[state.model_id] = state.state, tenths
+        self._last[state.model_id] = stand
 
 
 def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:
