@@ -17,7 +17,7 @@ from transformers import CLIPTokenizer
 from training.doodle import run, scenes, sketch
 from training.doodle.data import Concept, load_concepts
 from training.doodle.model import build_autoencoder, encode_latents
-from training.doodle.train_autoencoder import fold, to_tensor
+from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.train_text import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
@@ -35,11 +35,7 @@ def freeze_autoencoder() -> Any:
         vae.load_state_dict(state["model"])
     elif state := run.load("autoencoder"):
         vae.load_state_dict(state["average"])
-        rng = np.random.default_rng(77)
-        concepts = load_concepts()
-        pictures = [scenes.render(scenes.sample_sketched(rng, concepts)) for _ in range(160)]
-        pictures += [sketch.degrade(rng, scenes.sample_sketched(rng, concepts)) for _ in range(96)]
-        vae = fold(vae, pictures)
+        vae = fold(vae, Crops(seed=77, num_pictures=300))
         run.save(_FROZEN, {"model": vae.state_dict()})
     else:
         raise SystemExit("train the autoencoder first: python -m training.doodle.train_autoencoder")

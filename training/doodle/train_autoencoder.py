@@ -63,15 +63,26 @@ def to_tensor(pictures: list[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy()).float() / 127.5 - 1
 
 
+def build_normalisation(momentum: float | None = 0.02) -> torch.nn.BatchNorm2d:
+    """Running mean and deviation of latents; a momentum of None takes all batches alike."""
+    return torch.nn.BatchNorm2d(LATENT_CHANNELS, affine=False, momentum=momentum)
+
+
 @torch.no_grad()
-def fold(vae: Any, pictures: list[np.ndarray]) -> Any:
-    """A copy whose encoder gives latents of zero mean and unit deviation per channel."""
+def fold(vae: Any, crops: Crops, num_batches: int = 80) -> Any:
+    """A copy whose encoder gives the latents that the decoder was trained on.
+
+    The averaged weights' own statistics, over batches as training sees them. With those of the
+    latest weights, or of whole pictures, the colours came out too weak or too strong.
+    """
     folded = copy.deepcopy(vae).cpu().float()
-    latents = torch.cat([encode_latents(folded, part) for part in to_tensor(pictures).split(8)])
-    mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    normalise = build_normalisation(momentum=None)
+    for step in range(num_batches):
+        normalise(encode_latents(folded, crops.batch(8, CROPS_PX[step % len(CROPS_PX)])))
+    deviation = (normalise.running_var + normalise.eps).sqrt()
     last = folded.encoder.conv_out
     last.weight[:LATENT_CHANNELS].div_(deviation[:, None, None, None])
-    last.bias[:LATENT_CHANNELS].sub_(mean).div_(deviation)
+    last.bias[:LATENT_CHANNELS].sub_(normalise.running_mean).div_(deviation)
     fix_posterior(folded)
     return folded
 
@@ -103,7 +114,7 @@ def main() -> None:
     average = run.Average(vae, 0.998)
     # Unit variance while it trains, whatever the encoder's scale, by running statistics: those of
     # a single plain picture would blow its noise up. `fold` builds them into the weights later.
-    normalise = torch.nn.BatchNorm2d(LATENT_CHANNELS, affine=False, momentum=0.02).to(device)
+    normalise = build_normalisation().to(device)
     first = 0
     if state := run.load("autoencoder"):
         vae.load_state_dict(state["model"])
@@ -148,7 +159,7 @@ def main() -> None:
                     "step": step + 1,
                 },
             )
-            folded = fold(average.module, crops.pictures[:64])
+            folded = fold(average.module, crops)
             sample_sheet(folded, held_out, "autoencoder.png")
 
 
