@@ -95,11 +95,11 @@ def test_the_official_client_draws_from_a_sketch(client: openai.OpenAI) -> None:
         )
         for strength in (0.1, 0.9)
     )
-    assert near.data is not None
-    assert far.data is not None
+    assert near.data
+    assert far.data
     away = [
-        float(np.abs(pixels_of(answer.data[0]).astype(float) - (220, 30, 30)).mean())
-        for answer in (near, far)
+        float(np.abs(pixels_of(images[0]).astype(float) - (220, 30, 30)).mean())
+        for images in (near.data, far.data)
     ]
     assert away[0] < away[1]
 

@@ -40,7 +40,7 @@ def colour_loss(latents: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
     the latents held brightness alone at first, and one axis of colour was still missing after
     2,500 steps.
     """
-    means = F.adaptive_avg_pool2d(pictures, latents.shape[-2:])
+    means = F.adaptive_avg_pool2d(pictures, (latents.shape[-2], latents.shape[-1]))
     means = torch.einsum("ij,njhw->nihw", _YCC.to(pictures), means)
     means = means - means.new_tensor(_COLOUR_MEAN)[:, None, None]
     return F.mse_loss(latents[:, :3], means / means.new_tensor(_COLOUR_DEVIATION)[:, None, None])

@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import (
@@ -15,6 +15,7 @@ from diffusers import (
 from diffusers.models.downsampling import Downsample2D
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.upsampling import Upsample2D
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 LATENT_CHANNELS = 32
@@ -30,20 +31,21 @@ def build_autoencoder() -> Any:
     maps and nearly all capacity lies in small ones. The latents are the posterior's mean, whose
     deviation `fix_posterior` makes nothing.
     """
-    vae = AutoencoderKL(
-        block_out_channels=(8, 16, 32, 64, 128),
-        down_block_types=("DownEncoderBlock2D",) * 5,
-        up_block_types=("UpDecoderBlock2D",) * 5,
-        layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
-        norm_num_groups=2,
-        sample_size=256,
-        scaling_factor=1.0,
-        force_upcast=False,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-        mid_block_add_attention=False,
-    )
+    config: dict[str, Any] = {
+        "block_out_channels": (8, 16, 32, 64, 128),
+        "down_block_types": ("DownEncoderBlock2D",) * 5,
+        "up_block_types": ("UpDecoderBlock2D",) * 5,
+        "layers_per_block": 1,
+        "latent_channels": LATENT_CHANNELS,
+        "norm_num_groups": 2,
+        "sample_size": 256,
+        "scaling_factor": 1.0,
+        "force_upcast": False,
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "mid_block_add_attention": False,
+    }
+    vae = AutoencoderKL(**config)
     start_near_identity(vae)
     fix_posterior(vae)
     return vae
@@ -62,7 +64,7 @@ def start_near_identity(vae: Any) -> None:
             if module.conv_shortcut is not None:
                 _add_identity(module.conv_shortcut.weight, 1.0)
         elif isinstance(module, Downsample2D | Upsample2D):
-            _add_identity(module.conv.weight, 0.7)
+            _add_identity(cast("nn.Conv2d", module.conv).weight, 0.7)
     _add_identity(vae.encoder.conv_in.weight, 1.0)
 
 

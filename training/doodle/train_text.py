@@ -49,6 +49,7 @@ class Heads(nn.Module):
 
     def __init__(self, concept_vectors: torch.Tensor, concept_looks: torch.Tensor):
         super().__init__()
+        self.looks: torch.Tensor
         self.register_buffer("looks", concept_looks, persistent=False)
         # The look of the first, second and third named thing, as a linear function of the state:
         # then the denoiser need not learn by heart what lies behind each of hundreds of names.

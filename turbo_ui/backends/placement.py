@@ -108,9 +108,10 @@ class Placement:
             name: part for name, part in parts.items() if isinstance(part, nn.Module)
         }
         home = compute.device if plan.offload == "none" else torch.device("cpu")
-        for name, bits in (("transformer", plan.transformer), ("text_encoder_3", plan.t5)):
-            if name in networks and bits != "full" and bits != "dropped":
-                quantization.quantize(networks[name], bits, home)
+        if plan.transformer != "full" and "transformer" in networks:
+            quantization.quantize(networks["transformer"], plan.transformer, home)
+        if plan.t5 not in ("full", "dropped") and "text_encoder_3" in networks:
+            quantization.quantize(networks["text_encoder_3"], plan.t5, home)
         for name, network in networks.items():
             network.to(home)
             if name in VAES:
