@@ -79,10 +79,13 @@ def fold(vae: Any, crops: Crops, num_batches: int = 80) -> Any:
     normalise = build_normalisation(momentum=None)
     for step in range(num_batches):
         normalise(encode_latents(folded, crops.batch(8, CROPS_PX[step % len(CROPS_PX)])))
-    deviation = (normalise.running_var + normalise.eps).sqrt()
+    mean, variance = normalise.running_mean, normalise.running_var
+    assert mean is not None
+    assert variance is not None
+    deviation = (variance + normalise.eps).sqrt()
     last = folded.encoder.conv_out
     last.weight[:LATENT_CHANNELS].div_(deviation[:, None, None, None])
-    last.bias[:LATENT_CHANNELS].sub_(normalise.running_mean).div_(deviation)
+    last.bias[:LATENT_CHANNELS].sub_(mean).div_(deviation)
     fix_posterior(folded)
     return folded
 
