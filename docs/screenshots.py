@@ -39,6 +39,7 @@ def main() -> None:
                 drawer.stroke(0.86, 0.12)
                 drawer.wait_for_rest()
                 drawer.page.mouse.move(2, 2)
+                drawer.page.evaluate("scrollTo(0, 0)")  # choosing an example scrolls a phone
                 drawer.page.wait_for_timeout(400)
                 drawer.page.screenshot(path=IMAGES / f"{name}.png")
                 context.close()
