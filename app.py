@@ -8,8 +8,10 @@ settings → switchboard → engine → web → launch.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -112,8 +114,13 @@ class App:
             print(f"Turbo UI is at {self.server.start()}", flush=True)
             self.server.wait()
         finally:
+            # on a machine so busy that the orderly way takes longer, the promise is kept like this
+            last_resort = threading.Timer(self.settings.max_stop_s, leave, (1,))
+            last_resort.daemon = True
+            last_resort.start()
             self.hashes.stop(0.5)
             self.server.stop()
+            last_resort.cancel()
 
 
 class Console:
@@ -128,6 +135,17 @@ class Console:
         if self._last.get(state.model_id) != stand and state.text:
             print(f"{state.model_id}: {state.text}", flush=True)
         self._last[state.model_id] = stand
+
+
+def leave(status: int) -> None:
+    """Ends the process at once.
+
+    A model may still be loading: its thread is deep in native code, and the interpreter's own end
+    would abort under it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:
@@ -155,4 +173,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -65,6 +65,8 @@ class Server:
             share=False,
             # the proxy of server-side rendering cannot upgrade to a WebSocket
             ssr_mode=False,
+            # Gradio's check whether its page answers within 3 s: a busy machine would not start
+            _frontend=False,
             # else every event is kept in the browser's storage and takes five times longer
             run_history=False,
             footer_links=["api", "gradio"],
@@ -103,5 +105,6 @@ class Server:
         self.engine.stop(max(0.1, self.settings.max_stop_s - 2 * LANE_STOP_S - 1))
         self.lane.stop(LANE_STOP_S)
         self.blocks.close(verbose=False)
-        self.switchboard.close(max(0.1, until - time.monotonic()))
+        # not to the last moment: there the process is ended without asking
+        self.switchboard.close(max(0.1, until - time.monotonic() - 0.5))
         log.info("stopped")
