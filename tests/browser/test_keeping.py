@@ -159,6 +159,13 @@ def test_every_screen_shows_board_and_picture_and_nothing_jumps(
         " const box = document.querySelector(id).getBoundingClientRect();"
         " return [id, box.x, box.y, box.width, box.height].join(' '); })"
     )
+
+    def is_mounted() -> bool:  # Gradio puts its components in one by one
+        early = drawer.page.evaluate(where)
+        drawer.page.wait_for_timeout(500)
+        return drawer.page.evaluate(where) == early
+
+    drawer.wait_until(is_mounted)
     before = drawer.page.evaluate(where)
     drawer.stroke(0.3)
     drawer.wait_for_rest()
