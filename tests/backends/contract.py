@@ -29,12 +29,13 @@ class BackendContract:
 
     @pytest.fixture
     def backend(self) -> Backend:
-        raise NotImplementedError
+        """A loaded backend; each subclass gives its own."""
+        pytest.fail("a subclass of BackendContract has to give the fixture `backend`")
 
     @pytest.fixture
     def wanted(self) -> FrameRequest:
-        """A text-to-image request that the backend can run."""
-        raise NotImplementedError
+        """A text-to-image request that the backend can run; each subclass gives its own."""
+        pytest.fail("a subclass of BackendContract has to give the fixture `wanted`")
 
     def sketched(self, wanted: FrameRequest, number: int = 0, **fields: Any) -> FrameRequest:
         pixels = drawing(number, wanted.width, wanted.height)
