@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 TRAIN_STAMP := $(VENV)/.installed-train
-SOURCES := $(wildcard app.py turbo_ui training benchmarks docs tests)
+SOURCES := $(wildcard app.py turbo_ui training benchmarks harness docs tests)
 ARGS ?=
 
 .PHONY: help run setup test check format browser bench bench-browser bench-engine doodle-data train-doodle \
@@ -38,7 +38,7 @@ format: $(DEV_STAMP) ## put the code into the house format
 	$(PY) -m ruff format $(SOURCES)
 
 browser: $(DEV_STAMP)
-	@$(PY) -m tests.chromium
+	@$(PY) -m harness.chromium
 
 bench: bench-browser bench-engine ## all benchmarks
 

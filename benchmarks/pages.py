@@ -15,6 +15,7 @@ from playwright.async_api import FloatRect, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.workloads import HZ, Stroke
+from harness.drawer import AT_REST
 
 OPEN_WITHIN_MS = 90_000
 REST_WITHIN_MS = 60_000
@@ -40,11 +41,6 @@ LIVE_COLLECT = """() => {
     size_px: window.turboUI.painted.request.width,
     lane: now.lane,
   };
-}"""
-
-LIVE_AT_REST = """() => {
-  const { session: { loop }, picture } = window.turboUI;
-  return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;
 }"""
 
 LIVE_STATE = """() => {
@@ -136,7 +132,7 @@ class LivePage:
             RuntimeError: it does not come; says what the page is waiting for.
         """
         try:
-            await self.page.wait_for_function(LIVE_AT_REST, timeout=REST_WITHIN_MS)
+            await self.page.wait_for_function(AT_REST, timeout=REST_WITHIN_MS)
         except PlaywrightTimeout:
             state = await self.page.evaluate(LIVE_STATE)
             spent = f"{REST_WITHIN_MS / 1000:g} s"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests import chromium
-from tests.browser.app_process import APP, AppProcess
-from tests.browser.drawer import Drawer
+from harness import chromium
+from harness.app_process import AppProcess
+from harness.drawer import Drawer
 
 IMAGES = Path(__file__).parent / "images"
 EXAMPLE = 6
@@ -25,9 +25,9 @@ SCREENS = {
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        app = AppProcess(Path(folder), program=APP).start()
+        app = AppProcess(Path(folder)).start()
         browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=chromium.find(), args=chromium.ARGUMENTS
         )
         try:
             for name, options in SCREENS.items():

@@ -44,7 +44,7 @@ WITHOUT_THIRD_PARTIES = {"errors"}
 ONLY_NUMPY = {"checks", "frames", "weights", "file_hash", "catalog", "live"}
 MAX_LINES = 320
 
-BESIDE = ("training", "benchmarks")
+BESIDE = ("training", "benchmarks", "harness")
 """Folders beside the package that keep its house rules."""
 
 MODULES = sorted(
@@ -103,7 +103,12 @@ def test_only_backends_know_torch(path: Path) -> None:
 def test_nothing_in_the_package_imports_what_stands_beside_it() -> None:
     for path in [*MODULES, PACKAGE / "__init__.py"]:
         tops = {name.split(".")[0] for name in imported(path)}
-        assert not tops & {"training", "benchmarks", "tests", "app"}, name_of(path)
+        assert not tops & {"training", "benchmarks", "harness", "tests", "app"}, name_of(path)
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=name_of)
+def test_only_tests_import_tests(path: Path) -> None:
+    assert "tests" not in {name.split(".")[0] for name in imported(path)}
 
 
 @pytest.mark.parametrize("path", [*MODULES, *OTHERS], ids=name_of)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.app_process import ROOT, AppProcess
+from harness.app_process import ROOT, AppProcess
+from tests.browser import STANDIN
 from turbo_ui import imaging
 from turbo_ui.frames import FrameRequest
 from turbo_ui.settings import parser
@@ -37,7 +38,7 @@ def test_a_picture_through_the_named_event(tmp_path: Path, monkeypatch: pytest.M
     Image.new("RGB", (200, 200), "tomato").save("sketch.png")
     code = code_with("gradio_client")
     assert ADDRESS in code
-    app = AppProcess(tmp_path).start()
+    app = AppProcess(tmp_path, program=STANDIN).start()
     try:
         found = run(code.replace(ADDRESS, app.url))
     finally:

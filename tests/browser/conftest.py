@@ -8,30 +8,25 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests import chromium
-from tests.browser.app_process import AppProcess
-from tests.browser.drawer import Drawer
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from harness import chromium
+from harness.app_process import AppProcess
+from harness.drawer import Drawer
+from tests.browser import STANDIN
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium.find(), args=ARGUMENTS)
+        opened = playwright.chromium.launch(
+            executable_path=chromium.find(), args=chromium.ARGUMENTS
+        )
         yield opened
         opened.close()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    app = AppProcess(tmp_path_factory.mktemp("browser")).start()
+    app = AppProcess(tmp_path_factory.mktemp("browser"), program=STANDIN).start()
     yield app
     app.kill()
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.app_process import APP, AppProcess
-from tests.browser.drawer import Drawer
+from harness.app_process import AppProcess
+from harness.drawer import Drawer
 
 OpenPage = Callable[..., Drawer]
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    process = AppProcess(tmp_path_factory.mktemp("doodle"), "--device", "cpu", program=APP).start()
+    process = AppProcess(tmp_path_factory.mktemp("doodle"), "--device", "cpu").start()
     yield process
     process.kill()
 
@@ -82,7 +82,7 @@ def test_more_steps_than_the_strength_allows_is_explained(
 
 
 def test_the_app_stops_within_seconds(tmp_path: Path, open_page: OpenPage) -> None:
-    process = AppProcess(tmp_path, "--device", "cpu", program=APP).start()
+    process = AppProcess(tmp_path, "--device", "cpu").start()
     try:
         drawer = open_page(process.url)
         drawer.stroke(0.3)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.drawer import Drawer
+from harness.drawer import Drawer
 from turbo_ui import imaging
 
 OpenPage = Callable[..., Drawer]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.browser.app_process import AppProcess
-from tests.browser.drawer import Drawer
+from harness.app_process import AppProcess
+from harness.drawer import Drawer
+from tests.browser import STANDIN
 
 OpenPage = Callable[..., Drawer]
 NewContext = Callable[..., BrowserContext]
@@ -36,7 +37,7 @@ def test_a_reload_loses_nothing(open_page: OpenPage) -> None:
 
 
 def test_a_killed_server_comes_back_and_frames_go_on(tmp_path: Path, open_page: OpenPage) -> None:
-    app = AppProcess(tmp_path).start()
+    app = AppProcess(tmp_path, program=STANDIN).start()
     try:
         drawer = open_page(app.url)
         drawer.stroke(0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.browser.drawer import Drawer
+from harness.drawer import Drawer
 from tests.browser.test_drawing import choose
 from turbo_ui import imaging
 

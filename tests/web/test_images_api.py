@@ -21,7 +21,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.browser.app_process import ROOT, AppProcess
+from harness.app_process import ROOT, AppProcess
+from tests.browser import STANDIN
 from tests.browser.lane_client import LaneClient, jpeg
 from tests.fakes import FAKE, FakeBackend, InlineSwitchboard, other, ready_switchboard
 from turbo_ui import imaging
@@ -57,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
     """Asks for a key."""
     os.environ["TURBO_UI_API_KEY"] = KEY
     try:
-        app = AppProcess(tmp_path_factory.mktemp("api")).start()
+        app = AppProcess(tmp_path_factory.mktemp("api"), program=STANDIN).start()
     finally:
         del os.environ["TURBO_UI_API_KEY"]
     yield app

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -19,7 +20,8 @@ import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.browser.app_process import ROOT, AppProcess
+from harness.app_process import ROOT, AppProcess
+from tests.browser import STANDIN
 from tests.browser.lane_client import LaneClient, jpeg
 from turbo_ui import imaging
 
@@ -28,7 +30,7 @@ RED = jpeg((220, 30, 30))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    app = AppProcess(tmp_path_factory.mktemp("lane")).start()
+    app = AppProcess(tmp_path_factory.mktemp("lane"), program=STANDIN).start()
     yield app
     app.kill()
 
@@ -393,11 +395,8 @@ def test_the_example_client_draws(server: AppProcess, tmp_path: Path) -> None:
 
 
 def test_health_says_what_it_waits_for(tmp_path: Path) -> None:
-    app = AppProcess(tmp_path, "--load-s", "2")
-    app.process = None
+    app = AppProcess(tmp_path, "--load-s", "2", program=STANDIN)
     seen: list[tuple[int, dict[str, object]]] = []
-    import threading
-
     starter = threading.Thread(target=app.start)
     starter.start()
     while starter.is_alive():
@@ -413,7 +412,7 @@ def test_health_says_what_it_waits_for(tmp_path: Path) -> None:
 
 
 def test_a_stop_lets_the_frame_end_tells_the_pages_and_takes_few_seconds(tmp_path: Path) -> None:
-    app = AppProcess(tmp_path, "--frame-ms", "800").start()
+    app = AppProcess(tmp_path, "--frame-ms", "800", program=STANDIN).start()
     try:
         with LaneClient(app.lane_url) as client:
             client.draw(1, RED)
@@ -436,7 +435,7 @@ def test_a_stop_lets_the_frame_end_tells_the_pages_and_takes_few_seconds(tmp_pat
 def test_without_a_login_nothing_opens_and_with_one_it_does(tmp_path: Path) -> None:
     os.environ["TURBO_UI_AUTH"] = "ada:lovelace"
     try:
-        app = AppProcess(tmp_path).start()
+        app = AppProcess(tmp_path, program=STANDIN).start()
     finally:
         del os.environ["TURBO_UI_AUTH"]
     try:

@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from tests.browser.app_process import ROOT
+from harness.app_process import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 CARD = yaml.safe_load(README.split("---")[1])

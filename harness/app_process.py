@@ -1,4 +1,4 @@
-"""A real server in a process of its own, on a free port, that tests can kill and start again."""
+"""A real server in a process of its own, on a free port, that can be killed and started again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parents[2]
-STANDIN = ("-m", "tests.browser.standin")
+ROOT = Path(__file__).resolve().parents[1]
 APP = ("app.py",)
 START_WITHIN_S = 400
 
@@ -28,9 +27,14 @@ def free_port() -> int:
 
 
 class AppProcess:
-    """Starts the program with `arguments`; `log` has what it wrote."""
+    """Starts the program with `arguments`; `log` has what it wrote.
 
-    def __init__(self, folder: Path, *arguments: str, program: tuple[str, ...] = STANDIN) -> None:
+    Args:
+        folder: where the log is kept.
+        program: what Python is to run; it takes `--port`.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, program: tuple[str, ...] = APP) -> None:
         self.port = free_port()
         self.arguments = (*program, "--port", str(self.port), *arguments)
         self.log_path = folder / f"server-{self.port}.log"
@@ -49,6 +53,11 @@ class AppProcess:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def start(self) -> Self:
+        """Returns once it can draw.
+
+        Raises:
+            RuntimeError: it ended, or did not become ready in time; holds the log.
+        """
         environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -66,7 +75,7 @@ class AppProcess:
                 return self
             time.sleep(0.05)
         self.kill()
-        raise AssertionError(f"the server did not become ready:\n{self.log}")
+        raise RuntimeError(f"the server did not become ready:\n{self.log}")
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of /healthz; status 0 where nobody answers."""

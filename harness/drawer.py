@@ -11,6 +11,12 @@ from playwright.sync_api import Locator, Page
 
 WITHIN_S = 60.0
 
+AT_REST = """() => {
+  const { session: { loop }, picture } = window.turboUI;
+  return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;
+}"""
+"""Whether the newest input is on the picture, asked in the page."""
+
 
 class Drawer:
     """One page of the app; everything that the page complains about is in `complaints`."""
@@ -63,11 +69,7 @@ class Drawer:
 
     def wait_for_rest(self) -> None:
         """Until the newest input is on the picture."""
-        self.wait_for(
-            "(() => { const { session: { loop }, picture } = window.turboUI;"
-            " return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;"
-            " })()"
-        )
+        self.wait_for(AT_REST)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """Where on the page a point of the board is; x and y from 0 to 1."""

@@ -1,6 +1,6 @@
-"""The browser that the tests drive: an installed one, else one that this installs.
+"""The browser that is driven: an installed one, else one that this installs.
 
-`python -m tests.chromium` makes sure that there is one and prints where; `find()` returns its path.
+`python -m harness.chromium` makes sure that there is one and says where; `find()` gives its path.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_APPS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""What it is started with: no GPU, and nothing of its own in the background."""
 
 
 def find() -> str | None:
@@ -74,13 +76,13 @@ def install() -> None:
 def main() -> int:
     found = find()
     if found is None:
-        print("no Chromium or Chrome is installed; installing one for the tests", flush=True)
+        print("no Chromium or Chrome is installed; installing one", flush=True)
         install()
         found = find()
     if found is None:
         print("no browser: install Chromium or Chrome, or name one in TURBO_UI_TEST_CHROMIUM")
         return 1
-    print(f"browser for the tests: {found}")
+    print(f"browser: {found}")
     return 0
 
 
