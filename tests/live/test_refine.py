@@ -33,7 +33,7 @@ def remember(loop: Loop, backend: FakeBackend) -> None:
 def fail(loop: Loop, model_id: str, text: str, state: ModelPhase = "failed") -> None:
     """The model's load fails, or it is evicted, as the switchboard tells it."""
     told = ModelState(model_id=model_id, state=state, text=text)
-    loop.engine.switchboard._set(told)  # pyright: ignore[reportPrivateUsage]
+    loop.engine.switchboard.standings.set(told)
 
 
 def test_the_refine_model_draws_the_same_request_at_its_own_size_and_steps() -> None:
@@ -216,3 +216,51 @@ def test_a_picture_asked_of_a_remote_model_keeps_no_refine_of_the_device_waiting
     assert asking.of(Taken) == []
     assert loop.engine.remote_step() is True
     assert published(asking) == [1]
+
+
+def test_a_remote_model_never_stands_in_for_another() -> None:
+    loop = loop_with(FAR, SLOW)
+    inbox = loop.open("a")
+    forget(loop, "fake")
+    forget(loop, "slow")
+    loop.submit("a", 1)
+    assert loop.engine.step() is False
+    assert loop.engine.remote_step() is False, "it costs money, and nobody asked for it"
+    remember(loop, loop.backends[2])
+    loop.drain()
+    assert [event.frame.request.model for event in inbox.of(Published)][-1] == "slow"
+    assert loop.backends[1].calls == []
+
+
+def test_what_a_model_turns_out_to_be_is_told_once() -> None:
+    loop = loop_with(FAR, num_steps=1)
+    inbox = loop.open("a")
+    far = loop.backends[1]
+
+    def takes_no_sketch(step: int) -> None:
+        far.device_text = "another server, which is sent the prompt only"
+
+    far.on_step = takes_no_sketch
+    for number in (1, 2):
+        loop.submit("a", number, kind="refine", model="far")
+        loop.engine.remote_step()
+    assert published(inbox) == [1, 2]
+    told = inbox.of(ModelState)
+    assert [(state.model_id, state.state) for state in told] == [("far", "ready")]
+    assert told[0].text == "Far is ready on another server, which is sent the prompt only."
+
+
+def test_what_an_evicted_model_turned_out_to_be_is_not_told() -> None:
+    loop = loop_with(SLOW, num_steps=1)
+    inbox = loop.open("a")
+    slow = loop.backends[1]
+
+    def is_evicted(step: int) -> None:
+        slow.device_text = "a test, VAE in bf16"
+        forget(loop, "slow")
+
+    slow.on_step = is_evicted
+    loop.submit("a", 1, model="slow", width=128, height=128)
+    loop.engine.step()
+    assert published(inbox) == [1]
+    assert inbox.of(ModelState) == []

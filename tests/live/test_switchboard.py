@@ -149,6 +149,24 @@ def test_who_serves() -> None:
     assert served[1] is request
 
 
+def test_who_costs_money_serves_only_those_who_ask_for_it() -> None:
+    far = other("far", family="remote")
+    board = InlineSwitchboard([FAKE, far, SLOW], load)
+    board.request("far")
+    board.load_next()
+    request = FrameRequest(model="fake", width=64, height=64)
+    assert board.serve(request) is None
+    assert board.serve(request, last_model_id="far") is None
+    board.request("slow")
+    board.load_next()
+    served = board.serve(request, last_model_id="far")
+    assert served is not None
+    assert served[0].spec.id == "slow", "the next one in the catalog that runs here"
+    asked = board.serve(FrameRequest(model="far", width=64, height=64))
+    assert asked is not None
+    assert asked[0].spec.id == "far"
+
+
 def test_a_model_that_stands_in_keeps_what_the_user_said() -> None:
     sketch = Sketch(np.zeros((512, 512, 3), np.uint8))
     request = FrameRequest(

@@ -93,6 +93,7 @@ class Engine:
             del self._runs[is_for_remote]
             # a refine may have waited for this turn's frame to leave the mailbox
             (self._worker if is_for_remote else self._remote_worker).wake()
+        self.switchboard.look_again(run.turn.backend)
         return True
 
     def _take(self, is_for_remote: bool) -> Run | None:
@@ -280,7 +281,4 @@ class Engine:
     def _serve(
         self, session: Session, request: FrameRequest
     ) -> tuple[Backend, FrameRequest] | None:
-        served = self.switchboard.serve(request, session.last_model_id)
-        if served is not None and is_remote(served[0].spec) and served[0].spec.id != request.model:
-            return None  # one that costs money never stands in for another
-        return served
+        return self.switchboard.serve(request, session.last_model_id)

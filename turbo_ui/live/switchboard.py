@@ -22,6 +22,8 @@ from turbo_ui.live.fitting import fitted
 from turbo_ui.live.loaded import Loaded
 from turbo_ui.live.progress import Load, Progress
 from turbo_ui.live.room import Room, may_go
+from turbo_ui.live.standings import Standings, Subscriber
+from turbo_ui.live.turns import is_remote
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,10 @@ class Switchboard:
         catalog: what is on offer; the first is the one that serves while another is on its way.
         load: makes a backend of a spec; called on the loading thread.
         room: asked before each load how much memory there is; None is no limit.
+
+    Attributes:
+        standings: where each model stands.
+        loaded: the backends that are warm.
     """
 
     def __init__(
@@ -51,11 +57,9 @@ class Switchboard:
         self._load = load
         self._room = room
         self._lock = threading.RLock()
-        self._states = {spec.id: ModelState(model_id=spec.id, state="absent") for spec in catalog}
+        self.standings = Standings(self._specs, self._lock)
         self.loaded = Loaded()
         self._num_out_of_memory: dict[str, int] = {}
-        self._hashes: dict[str, str] = {}
-        self._subscribers: list[Callable[[ModelState], None]] = []
         self._wanted: list[str] = []
         self._has_wanted = threading.Condition(self._lock)
         self._loader: threading.Thread | None = None
@@ -82,8 +86,7 @@ class Switchboard:
 
     def states(self) -> list[ModelState]:
         """Where each model stands, in the catalog's order."""
-        with self._lock:
-            return list(self._states.values())
+        return self.standings.all()
 
     def ready(self, model_id: str) -> Backend | None:
         """The model's backend if it is warm, else None."""
@@ -95,15 +98,17 @@ class Switchboard:
         """Who serves this request now.
 
         The model that it names, if ready; else the one that made the session's last picture; else
-        the first ready one. In the latter cases the request is rewritten for that model.
+        the first ready one. In the latter cases the request is rewritten for that model. One that
+        runs elsewhere, and costs money, never stands in for another.
 
         Returns:
             The backend and the request fitted to it; None where no model is ready yet.
         """
-        with self._lock:
-            known = tuple(self._specs)
-        for model_id in (request.model, last_model_id, *known):
-            backend = self.loaded.use(model_id) if model_id is not None else None
+        others = [spec.id for spec in self.catalog if not is_remote(spec)]
+        if last_model_id in others:
+            others.insert(0, last_model_id)
+        for model_id in (request.model, *others):
+            backend = self.loaded.use(model_id)
             if backend is not None:
                 return backend, fitted(request, backend.spec)
         return None
@@ -114,7 +119,7 @@ class Switchboard:
         """Puts one more model on offer, such as a folder of the user's own."""
         with self._lock:
             self._specs.setdefault(spec.id, spec)
-            self._states.setdefault(spec.id, ModelState(model_id=spec.id, state="absent"))
+            self.standings.add(spec.id)
 
     def request(self, model_id: str) -> None:
         """Starts loading a model, or tries again one that failed or was evicted; returns at once.
@@ -126,15 +131,16 @@ class Switchboard:
         """
         self.spec(model_id)
         with self._lock:
-            state = self._states[model_id].state
+            state = self.standings.of(model_id).state
             if model_id in self._wanted:
                 self._wanted.remove(model_id)
                 self._wanted.append(model_id)
             if self._is_closed or state in (*BUSY, "ready"):
                 return
             text = "Waiting to load."
-            waiting = self._remember(ModelState(model_id=model_id, state="loading", text=text))
-        self._tell(waiting)
+            state = ModelState(model_id=model_id, state="loading", text=text)
+            waiting = self.standings.remember(state)
+        self.standings.tell(waiting)
         with self._lock:
             self._wanted.append(model_id)
             self._has_wanted.notify()
@@ -147,23 +153,12 @@ class Switchboard:
         its turn what took its place.
         """
         self.spec(model_id)
-        with self._lock:
-            is_absent = self._states[model_id].state == "absent"
-        if is_absent:
+        if self.standings.of(model_id).state == "absent":
             self.request(model_id)
 
-    def subscribe(self, callback: Callable[[ModelState], None]) -> Callable[[], None]:
-        """Calls back on each change of a state, on whichever thread makes it; must not block.
-        Returns a function that ends the subscription."""
-        with self._lock:
-            self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
-
-        return unsubscribe
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """See `Standings.subscribe`."""
+        return self.standings.subscribe(callback)
 
     def load_next(self) -> None:
         """Loads what comes first of what was requested; returns when it is ready or failed."""
@@ -192,10 +187,16 @@ class Switchboard:
     def tell_hash(self, model_id: str, file_hash: str) -> None:
         """Says what a single file's hash is; a known one names the model and its licence."""
         with self._lock:
-            self._hashes[model_id] = file_hash
             self._specs[model_id] = catalog.recognised(self.spec(model_id), file_hash)
-            state = self._states[model_id]
-        self._set(state)
+        self.standings.set_hash(model_id, file_hash)
+
+    def look_again(self, backend: Backend) -> None:
+        """Says what a ready model turned out to be since it was told: that its server takes no
+        sketch, or that its VAE overflowed. From the thread that ran a frame on it."""
+        state = self.standings.of(backend.spec.id)
+        is_still_there = self.loaded.get(state.model_id) is backend
+        if is_still_there and state.state == "ready" and state.text != _ready_text(backend):
+            self.standings.set(replace(state, text=_ready_text(backend)))
 
     def ran_out_of_memory(self, model_id: str) -> None:
         """A frame of this model ran out of memory: makes room, or takes the model off.
@@ -230,7 +231,9 @@ class Switchboard:
             self.load_next()
 
     def _load_one(self, spec: ModelSpec) -> None:
-        self._set(ModelState(model_id=spec.id, state="loading", text=f"Loading {spec.title}."))
+        self.standings.set(
+            ModelState(model_id=spec.id, state="loading", text=f"Loading {spec.title}.")
+        )
         try:
             # the second try is outside of the first one's `except`, which keeps half a model alive
             backend = self._first_try(spec) or self._loaded_and_warm(spec)
@@ -239,14 +242,14 @@ class Switchboard:
                 log.exception("%s could not be loaded", spec.id)
                 error = ModelUnavailable(spec.id, f"{type(error).__name__}: {error}")
             log.warning("%s: %s", spec.id, error)
-            self._set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
+            self.standings.set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
             return
         with self._lock:
             self._num_out_of_memory.pop(spec.id, None)
         self.loaded.put(backend)
         if not self._is_closed:
-            text = f"{spec.title} is ready on {backend.device_text}."
-            self._set(ModelState(model_id=spec.id, state="ready", text=text))
+            ready = ModelState(model_id=spec.id, state="ready", text=_ready_text(backend))
+            self.standings.set(ready)
 
     def _first_try(self, spec: ModelSpec) -> Backend | None:
         """None where it ran out of memory and there is more now: sizes are only estimates."""
@@ -260,12 +263,12 @@ class Switchboard:
         return None
 
     def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
-        progress = Progress(spec, self._set, self._make_room)
+        progress = Progress(spec, self.standings.set, self._make_room)
         backend = self._load(spec, progress)
         try:
             progress.make_room()
             text = f"Warming up {spec.title}."
-            self._set(ModelState(model_id=spec.id, state="warming", text=text))
+            self.standings.set(ModelState(model_id=spec.id, state="warming", text=text))
             backend.warm_up(spec.live_side_px, spec.live_side_px)
         except BaseException:
             backend.close()
@@ -284,7 +287,7 @@ class Switchboard:
             return
         titles = " and ".join(each.title for each in gone)
         said = f"No room for {spec.title} beside {titles}: making room first."
-        self._set(ModelState(model_id=spec.id, state="loading", text=said))
+        self.standings.set(ModelState(model_id=spec.id, state="loading", text=said))
         for each in gone:
             text = f"Put away to make room for {spec.title}. Choose it to load it again."
             self._evict(each, "evicted", text)
@@ -295,24 +298,9 @@ class Switchboard:
         """Takes a model off: no frame gets it any more, and it is closed once none runs on it."""
         backend = self.loaded.take(spec.id)
         if backend is not None:
-            self._set(ModelState(model_id=spec.id, state=state, text=text))
+            self.standings.set(ModelState(model_id=spec.id, state=state, text=text))
             self.loaded.close_one(backend, is_waiting=is_waiting)
 
-    def _set(self, state: ModelState) -> None:
-        self._tell(self._remember(state))
 
-    def _remember(self, state: ModelState) -> ModelState:
-        with self._lock:
-            state = replace(state, file_hash=self._hashes.get(state.model_id))
-            self._states[state.model_id] = state
-            return state
-
-    def _tell(self, state: ModelState) -> None:
-        """Outside the lock: whoever is told may hold, or wait for, a lock of his own."""
-        with self._lock:
-            subscribers = list(self._subscribers)
-        for callback in subscribers:
-            try:
-                callback(state)
-            except Exception:
-                log.exception("a subscriber failed on %s", state)
+def _ready_text(backend: Backend) -> str:
+    return f"{backend.spec.title} is ready on {backend.device_text}."
