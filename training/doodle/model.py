@@ -115,9 +115,8 @@ def build_unet() -> Any:
 def build_scheduler() -> EulerDiscreteScheduler:
     """Noise levels chosen so that a sketch is still legible at strength 0.6 and gone at 1.0.
 
-    σ at strengths 0.3/0.4/0.6/0.8/1.0 is about 0.4/0.6/1.5/3.7/14. The network predicts the clean
-    latents:
-    at high noise any other target would lose them in rounding.
+    σ at strengths 0.3, 0.4, 0.6, 0.8, 1.0 is about 0.4, 0.65, 1.5, 3.8, 14.6. The network predicts
+    the clean latents: at high noise any other target would lose them in rounding.
     """
     return EulerDiscreteScheduler(
         num_train_timesteps=1000,
@@ -165,8 +164,7 @@ def export(
     """Write an ordinary diffusers folder: UNet and VAE in fp16, the text encoder in fp32.
 
     The text encoder stays fp32 because loading without a dtype keeps it in its stored type while
-    the
-    diffusers models come up in fp32, and the two would not mix.
+    the diffusers models come up in fp32, and the two would not mix.
     """
     parts: dict[str, Any] = {
         "vae": vae,

@@ -1,9 +1,8 @@
 """Stage 4: the decoder learns to paint what the denoiser predicts, sharply.
 
-The encoder and the denoiser stay as they are. Half of each batch are true latents with noise, half
-are
-predictions of the frozen denoiser; a patch critic in feature-matching form can be switched on with
-`--adversarial`.
+The encoder and the denoiser stay as they are. Half of each batch is true latents with noise, half
+is predictions of the frozen denoiser; a patch critic in feature-matching form can be switched on
+with `--adversarial`.
 """
 
 import argparse
