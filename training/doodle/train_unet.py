@@ -49,8 +49,8 @@ def noised(
     """Scaled network input `(N, 32, 16, 16)`: sketch latents plus σ noise, over √(σ² + 1).
 
     Near the end of the schedule text-to-image must not depend on what lies under the noise: other
-    sheets'
-    sketches and nothing at all (how diffusers starts text-to-image) take the blank board's place.
+    sheets' sketches and nothing at all (how diffusers starts text-to-image) take the blank board's
+    place.
     """
     num = len(sketches)
     is_free = canonical & (timesteps >= FREE_TIMESTEP)
