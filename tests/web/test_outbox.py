@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from tests.fakes import FakeBackend, ready_switchboard
 from turbo_ui.frames import Frame, FrameRequest
-from turbo_ui.live.events import Published
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import Published, SubmissionKind
+from turbo_ui.settings import Settings
 from turbo_ui.web.outbox import MAX_WORDS, Outbox
+from turbo_ui.web.roster import Roster
+from turbo_ui.web.session import PageSession
 
 
 def finish(work: Coroutine[Any, Any, None]) -> None:
@@ -20,9 +25,9 @@ def finish(work: Coroutine[Any, Any, None]) -> None:
         pool.submit(asyncio.run, work).result()
 
 
-def published(request_id: int) -> Published:
-    frame = Frame(image=np.zeros((64, 64, 3), np.uint8), request=FrameRequest())
-    return Published(request_id=request_id, frame=frame)
+def published(request_id: int, kind: SubmissionKind = "live", *, is_last: bool = True) -> Published:
+    frame = Frame(image=np.zeros((64, 64, 3), np.uint8), request=FrameRequest(), is_last=is_last)
+    return Published(request_id=request_id, frame=frame, kind=kind)
 
 
 async def drained(outbox: Outbox, count: int) -> list[object]:
@@ -33,12 +38,28 @@ async def drained(outbox: Outbox, count: int) -> list[object]:
 def test_a_newer_picture_takes_the_place_of_one_that_waits() -> None:
     async def run() -> None:
         outbox = Outbox()
-        assert outbox.show(published(1)) is None
-        replaced = outbox.show(published(2))
-        assert replaced is not None
-        assert replaced.request_id == 1
+        assert outbox.show(published(1)) == []
+        assert [each.request_id for each in outbox.show(published(2))] == [1]
         outbox.say({"kind": "taken"})
         assert await drained(outbox, 2) == ["taken", 2]
+        assert outbox.is_empty
+
+    finish(run())
+
+
+def test_a_refine_leaves_the_draft_its_place_and_a_newer_draft_throws_both_out() -> None:
+    async def run() -> None:
+        outbox = Outbox()
+        assert outbox.show(published(1)) == []
+        assert outbox.show(published(2, "refine", is_last=False)) == []
+        replaced = outbox.show(published(2, "refine"))
+        assert [(each.request_id, each.frame.is_last) for each in replaced] == [(2, False)]
+        assert await drained(outbox, 2) == [1, 2]
+        outbox.show(published(3))
+        outbox.show(published(4, "refine"))
+        assert [each.request_id for each in outbox.show(published(5))] == [3, 4]
+        assert await drained(outbox, 1) == [5]
+        assert outbox.is_empty
 
     finish(run())
 
@@ -62,5 +83,34 @@ def test_answers_to_a_flood_are_dropped_beyond_a_bound() -> None:
         for _ in range(10_000):
             outbox.say({"kind": "error"})
         assert outbox.num_dropped == 10_000 - MAX_WORDS
+
+    finish(run())
+
+
+def test_a_slow_reader_learns_what_became_of_its_requests() -> None:
+    """Else a page would take a request that is over for one that still runs."""
+
+    async def heard(session: PageSession, *events: Published) -> list[tuple[str, int]]:
+        for event in events:
+            session.publish(event)
+        await asyncio.sleep(0)  # they cross to this loop
+        found: list[tuple[str, int]] = []
+        while not session.outbox.is_empty:
+            header, _ = await asyncio.wait_for(session.next_message(), 5)
+            found.append((header["kind"], header["request_id"]))
+        return found
+
+    async def run() -> None:
+        engine = Engine(ready_switchboard(FakeBackend()))
+        roster = Roster(engine.switchboard)
+        with ThreadPoolExecutor(1) as codec:
+            session = PageSession("s", engine, roster, Settings(), codec)
+            preview = published(2, "refine", is_last=False)
+            refined = await heard(session, published(1), preview, published(2, "refine"))
+            assert refined == [("frame", 1), ("refine", 2)], "the draft is not lost to its refine"
+            preview = published(3, is_last=False)
+            drawn = await heard(session, preview, published(3), published(4))
+            assert drawn == [("superseded", 3), ("frame", 4)]
+        assert session.num_replaced == 1, "a preview that gave way to its own picture is none"
 
     finish(run())

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from turbo_ui.live.events import Published
+from turbo_ui.live.events import Published, SubmissionKind
 
 MAX_WORDS = 256
 """Answers to a flood are dropped beyond this; who keeps to the protocol never comes near."""
@@ -18,18 +18,22 @@ Header = dict[str, Any]
 
 
 class Outbox:
-    """Words in order, and one place for the newest picture. Used on the event loop only."""
+    """Words in order, and a place for the newest picture of each kind. Used on the event loop only.
+
+    A refine does not throw out the draft that it refines: both are waited for. A newer live picture
+    throws out a refine, which shows the board as it was.
+    """
 
     def __init__(self) -> None:
         self._words: deque[tuple[Header, bytes]] = deque()
-        self._picture: Published | None = None
+        self._pictures: dict[SubmissionKind, Published] = {}
         self._has_something = asyncio.Event()
         self.num_dropped = 0
 
     @property
     def is_empty(self) -> bool:
         """Nothing waits to be sent."""
-        return not self._words and self._picture is None
+        return not self._words and not self._pictures
 
     def say(self, header: Header, payload: bytes = b"") -> None:
         """Queues a message that is no picture."""
@@ -41,19 +45,23 @@ class Outbox:
         self._words.append((header, payload))
         self._has_something.set()
 
-    def show(self, picture: Published) -> Published | None:
-        """Puts a picture in place of the one that waits, which is returned: it is never sent."""
-        replaced, self._picture = self._picture, picture
+    def show(self, picture: Published) -> list[Published]:
+        """Puts a picture in place of what waits and is older than it, which is returned: that is
+        never sent."""
+        gone = ("live", "refine") if picture.kind == "live" else ("refine",)
+        replaced = [self._pictures.pop(kind) for kind in gone if kind in self._pictures]
+        self._pictures[picture.kind] = picture
         self._has_something.set()
         return replaced
 
     async def next(self) -> tuple[Header, bytes] | Published:
-        """Waits for what is to be sent next; words go before the picture."""
+        """Waits for what is to be sent next; words go before pictures, the draft before its
+        refine."""
         while True:
             if self._words:
                 return self._words.popleft()
-            if self._picture is not None:
-                picture, self._picture = self._picture, None
-                return picture
+            if self._pictures:
+                # a live one that waits beside a refine is the older one
+                return self._pictures.pop("live" if "live" in self._pictures else "refine")
             self._has_something.clear()
             await self._has_something.wait()

@@ -221,7 +221,10 @@ class PageSession:
             case Published():
                 if event.frame.is_last:
                     self.last_frame = (event.request_id, event.frame)
-                self.outbox.show(event)
+                for replaced in self.outbox.show(event):
+                    # a reader too slow for its picture is still told that the request has ended
+                    if replaced.frame.is_last and replaced.request_id != event.request_id:
+                        self._replaced(replaced.request_id)
             case Failed(request_id=request_id, error=error):
                 self.error("failed", error.user_text, request_id=request_id)
             case SessionsChanged(num_sessions=num_sessions):
