@@ -15,7 +15,7 @@ from playwright.async_api import FloatRect, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.workloads import HZ, Stroke
-from harness.drawer import AT_REST
+from harness.drawer import AT_REST, STARTED
 
 OPEN_WITHIN_MS = 90_000
 REST_WITHIN_MS = 60_000
@@ -120,8 +120,7 @@ class LivePage:
     async def open(self, url: str) -> Pen:
         """Opens it and waits until it rests on its first picture."""
         await self.page.goto(url)
-        started = "window.turboUI && window.turboUI.stats().frames > 0"
-        await self.page.wait_for_function(started, timeout=OPEN_WITHIN_MS)
+        await self.page.wait_for_function(STARTED, timeout=OPEN_WITHIN_MS)
         await self.rest()
         return Pen(self.page, await _box_of(self.page.locator(".board-host")))
 

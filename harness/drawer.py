@@ -11,6 +11,8 @@ from playwright.sync_api import Locator, Page
 
 WITHIN_S = 60.0
 
+STARTED = "window.turboUI && window.turboUI.stats().frames > 0"
+"""Whether the page shows a picture, asked in the page."""
 AT_REST = """() => {
   const { session: { loop }, picture } = window.turboUI;
   return !loop.isBusy && loop.dirtyAt === null && picture.shownId === loop.nextId - 1;
@@ -38,8 +40,12 @@ class Drawer:
 
     def open(self, url: str) -> Self:
         self.page.goto(url)
-        self.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=120)
+        self.wait_for(STARTED, within_s=120)
         return self
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.wait_for(STARTED)
 
     def stats(self) -> dict[str, Any]:
         return self.page.evaluate("window.turboUI.stats()")
@@ -94,8 +100,17 @@ class Drawer:
             self.move(x + 0.1 * step, y + 0.05 * math.sin(step))
         self.pen_up()
 
+    def choose(self, box: str, title: str) -> None:
+        """Picks an entry of a dropdown by the words that it shows."""
+        self.page.locator(f"{box} input").click()
+        self.page.get_by_role("option", name=title, exact=True).click()
+
     def prompt(self) -> Locator:
         return self.page.locator("#prompt textarea")
 
     def tool(self, name: str) -> Locator:
         return self.page.locator(f"#board [data-do={name}], #board [data-tool={name}]")
+
+
+OpenPage = Callable[..., Drawer]
+"""Opens the app in a new profile; takes another address and the browser context's options."""

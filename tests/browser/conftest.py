@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from harness import chromium
 from harness.app_process import AppProcess
-from harness.drawer import Drawer
+from harness.drawer import Drawer, OpenPage
 from tests.browser import STANDIN
 
 
@@ -47,9 +47,7 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def open_page(
-    server: AppProcess, new_context: Callable[..., BrowserContext]
-) -> Callable[..., Drawer]:
+def open_page(server: AppProcess, new_context: Callable[..., BrowserContext]) -> OpenPage:
     """Opens the app in a new profile and waits for the first picture."""
 
     def make(url: str | None = None, **options: object) -> Drawer:

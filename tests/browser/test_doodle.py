@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.app_process import AppProcess
-from harness.drawer import Drawer
-
-OpenPage = Callable[..., Drawer]
+from harness.drawer import OpenPage
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +69,10 @@ def test_more_steps_than_the_strength_allows_is_explained(
     app: AppProcess, open_page: OpenPage
 ) -> None:
     drawer = open_page(app.url)
-    drawer.page.locator("#steps input").click()
-    drawer.page.get_by_role("option", name="1", exact=True).click()
+    drawer.choose("#steps", "1")
     drawer.wait_for("document.querySelector('[data-notice]').classList.contains('is-shown')")
-    assert "0" in drawer.page.locator("[data-notice]").inner_text()
-    drawer.page.locator("#steps input").click()
-    drawer.page.get_by_role("option", name="Auto", exact=True).click()
+    assert "num_inference_steps" in drawer.page.locator("[data-notice]").inner_text()
+    drawer.choose("#steps", "Auto")
     drawer.stroke(0.4)
     drawer.wait_for_rest()
 
@@ -86,8 +82,6 @@ def test_the_app_stops_within_seconds(tmp_path: Path, open_page: OpenPage) -> No
     try:
         drawer = open_page(process.url)
         drawer.stroke(0.3)
-        status, seconds = process.terminate()
-        assert status == 0, process.log
-        assert seconds < 6
+        assert process.terminate() == 0, process.log
     finally:
         process.kill()

