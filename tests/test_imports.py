@@ -165,3 +165,17 @@ def test_the_table_is_the_documented_one() -> None:
         assert row is not None, f"{part} has no row"
         documented = set(re.findall(r"`([a-z_.]+)`", row.group(1)))
         assert documented == allowed - {part}, part
+
+
+@pytest.mark.parametrize("folder", ["backends", "live", "web", "web/static"])
+def test_every_module_of_a_folder_has_its_line(folder: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = re.search(rf"^### .*`turbo_ui/{folder}/`\n(.*?)(?=^### |\Z)", text, re.M | re.S)
+    assert section is not None, f"{folder} has no section"
+    cells = re.findall(r"^\| (`.*?) \|", section.group(1), re.M)
+    documented = {name for cell in cells for name in re.findall(r"`([a-z0-9_.]+)`", cell)}
+    if folder.endswith("static"):
+        there = {path.name for path in (PACKAGE / folder).glob("*.js")}
+    else:
+        there = {path.stem for path in (PACKAGE / folder).glob("[!_]*.py")}
+    assert documented == there
