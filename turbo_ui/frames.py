@@ -273,10 +273,11 @@ class Frame:
 
 
 def _digest(pixels: Pixels) -> str:
-    # blake2b takes 0.3 ms for 512×512; 16 bytes leave no accidental collisions
-    sizes = np.asarray(pixels.shape, dtype="<u4").tobytes()
-    contiguous = np.ascontiguousarray(pixels)
-    return hashlib.blake2b(sizes + contiguous.tobytes(), digest_size=16).hexdigest()
+    # SHA-256, which processors do themselves, takes half of blake2b's time; 16 bytes of it leave no
+    # accidental collisions
+    hashed = hashlib.sha256(np.asarray(pixels.shape, dtype="<u4").tobytes())
+    hashed.update(np.ascontiguousarray(pixels).data)
+    return hashed.hexdigest()[:32]
 
 
 def _check_pixels(value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
+import zlib
 from typing import Any, Self
 
 import numpy as np
@@ -48,6 +49,14 @@ class LaneClient:
 
     def draw(self, request_id: int, payload: bytes = b"", **params: Any) -> None:
         self.say({"kind": "frame", "request_id": request_id, "params": params}, payload)
+
+    def patch(self, request_id: int, at: tuple[int, int], pixels: np.ndarray, *,
+              sheet: int = 256, is_first: bool = False) -> None:  # fmt: skip
+        """Lays `(H, W, 3)` pixels on the sheet."""
+        size = [pixels.shape[1], pixels.shape[0]]
+        patch = {"sheet": [sheet, sheet], "at": at, "size": size, "is_first": is_first}
+        header = {"kind": "frame", "request_id": request_id, "patch": patch}
+        self.say(header, zlib.compress(pixels.tobytes()))
 
     def until(self, *kinds: str, request_id: int | None = None, within_s: float = 15) -> Message:
         """The next message of one of these kinds (and this number), passing over others."""

@@ -185,6 +185,30 @@ def test_a_request_that_waits_long_is_replaced_by_a_newer_one(
     assert is_newest_sent is can_replace
 
 
+def test_a_sketch_is_taken_shortly_before_the_running_frame_ends(open_page: OpenPage) -> None:
+    """The page's loop by itself: frames run for a second, sketches travel for 100 ms."""
+    drawer = open_page()
+    moments = drawer.page.evaluate(
+        "async () => { const url = new URL('turbo-ui/static/loop.js', document.baseURI);"
+        " const { LiveLoop } = await import(url.href); const sent = []; let begun = 0;"
+        " const loop = new LiveLoop({ canSend: () => true, canReplace: () => true,"
+        "   capture: async (id) => ({ id, record: {} }),"
+        "   send: ({ id }) => sent.push({ id, after: performance.now() - begun }) > 0,"
+        "   onTouch: () => {}, onRunning: () => {} });"
+        " const pause = (ms) => new Promise((go) => setTimeout(go, ms));"
+        " loop.learn(1000, 100); loop.learn(1500, 50);"
+        " loop.touch(); await pause(200); loop.taken(1); begun = performance.now();"
+        " loop.touch(); await pause(300); loop.touch(); await pause(1700);"
+        " loop.taken(2); loop.finished(1); loop.touch(); await pause(200);"
+        " loop.finished(2); await pause(300);"
+        " return sent; }"
+    )
+    assert [each["id"] for each in moments] == [1, 2, 3]
+    # not before: later than that it may be on a busy machine, but far from the 2 s that were left
+    assert 870 <= moments[1]["after"] < 1900
+    assert moments[2]["after"] >= 2150, "what waits for nothing is sent when the frame has ended"
+
+
 def test_another_model_takes_over_and_its_size_is_drawn(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.choose("#model", "Large")

@@ -60,6 +60,25 @@ def test_a_replaced_sketch_is_inherited_unless_a_newer_one_came(
     finish(run())
 
 
+def test_a_sketch_that_came_in_patches_is_inherited_too() -> None:
+    async def run() -> None:
+        drafts = Drafts()
+        drafts.put(Draft(1, is_patched=True))
+        drafts.put(Draft(2))
+        assert (await drafts.next()).is_patched
+        drafts.put(Draft(3, is_patched=True))
+        drafts.put(Draft(4, is_empty=True))
+        assert not (await drafts.next()).is_patched
+
+    finish(run())
+
+
+def test_a_refine_takes_no_patch() -> None:
+    header = {"kind": "refine", "request_id": 2, "model": "m", "patch": {}}
+    with pytest.raises(InvalidRequest, match="refine"):
+        draft_of(Message(header))
+
+
 def test_messages_become_drafts() -> None:
     frame = draft_of(Message({"kind": "frame", "request_id": 1, "image": None}))
     assert (frame.kind, frame.is_empty, frame.picture) == ("live", True, None)

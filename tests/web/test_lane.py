@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -59,6 +60,77 @@ def test_only_what_changed_travels(server: AppProcess) -> None:
     assert second["request"]["image"] == first["request"]["image"] is not None
     assert first["digest"] == third["digest"] != second["digest"]
     assert empty["request"]["image"] is None
+
+
+def test_patches_give_the_picture_of_the_whole_sketch(server: AppProcess) -> None:
+    board = np.full((256, 256, 3), 255, np.uint8)
+    board[40:60, 30:90] = (220, 30, 30)
+    board[50:200, 80:85] = (20, 20, 220)
+    buffer = io.BytesIO()
+    Image.fromarray(board).save(buffer, "PNG")
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, buffer.getvalue(), seed=5)
+        whole = client.picture(1).header
+        client.patch(2, (30, 40), board[40:60, 30:90], is_first=True)
+        assert client.picture(2).header["digest"] != whole["digest"]
+        client.patch(3, (80, 50), board[50:200, 80:85])
+        patched = client.picture(3).header
+        client.say({"kind": "frame", "request_id": 4, "image": None})
+        assert client.picture(4).header["request"]["image"] is None
+        client.patch(5, (0, 0), board[:0, :0])
+        again = client.picture(5).header
+    assert patched["digest"] == again["digest"] == whole["digest"]
+    assert patched["request"]["image"] == whole["request"]["image"]
+
+
+def test_patches_that_came_too_fast_for_pictures_all_count(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.patch(1, (0, 0), np.full((256, 256, 3), 255, np.uint8), is_first=True)
+        for column in range(20):
+            client.patch(2 + column, (column, 0), np.zeros((256, 1, 3), np.uint8))
+        patched = client.picture(21).header
+        board = np.full((256, 256, 3), 255, np.uint8)
+        board[:, :20] = 0
+        client.patch(22, (0, 0), board, is_first=True)
+        whole = client.picture(22).header
+    assert patched["superseded"] > 0
+    assert patched["request"]["image"] == whole["request"]["image"]
+
+
+def test_a_large_sheet_is_laid_like_a_small_one(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        board = np.full((1024, 1024, 3), (220, 30, 30), np.uint8)
+        client.patch(1, (0, 0), board, sheet=1024, is_first=True)
+        large = client.picture(1).header["request"]
+        client.patch(2, (0, 0), board[:256, :256], sheet=256, is_first=True)
+        assert client.picture(2).header["request"]["image"] == large["image"]
+
+
+def test_a_patch_that_does_not_fit_is_answered_and_a_first_one_drawn(server: AppProcess) -> None:
+    black = np.zeros((8, 8, 3), np.uint8)
+    with LaneClient(server.lane_url) as client:
+        client.patch(1, (0, 0), black)
+        answer = client.until("error", request_id=1).header
+        assert (answer["code"], answer["field"]) == ("invalid", "patch")
+        assert "is_first" in answer["text"]
+        client.patch(2, (250, 0), black, is_first=True)
+        assert client.until("error", request_id=2).header["field"] == "patch.size"
+        client.patch(3, (0, 0), black, sheet=5000, is_first=True)
+        assert client.until("error", request_id=3).header["field"] == "patch.sheet"
+        client.patch(4, (0, 0), black, is_first=True)
+        client.picture(4)
+
+
+def test_a_patch_counts_though_its_frame_is_refused(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.patch(1, (0, 0), np.zeros((8, 8, 3), np.uint8), is_first=True)
+        first = client.picture(1).header["request"]["image"]
+        patch = {"sheet": [256, 256], "at": [100, 100], "size": [1, 1]}
+        header = {"kind": "frame", "request_id": 2, "patch": patch, "params": {"strength": 7}}
+        client.say(header, zlib.compress(b"\0\0\0"))
+        assert client.until("error", request_id=2).header["field"] == "strength"
+        client.patch(3, (0, 0), np.zeros((0, 0, 3), np.uint8))
+        assert client.picture(3).header["request"]["image"] != first
 
 
 def test_two_clients_never_see_each_others_pictures(server: AppProcess) -> None:

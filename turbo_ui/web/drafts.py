@@ -17,7 +17,8 @@ class Draft:
     """One request as it came.
 
     Attributes:
-        picture: the sketch's bytes; None where the last one still stands.
+        picture: the sketch's bytes; None where it does not come as a picture.
+        is_patched: the sketch is the page's sheet, whose patches wait there.
         is_empty: nothing is drawn: text-to-image.
         model: of a refine: the model that draws it.
         params: of a refine: the parameters that are its own.
@@ -25,10 +26,21 @@ class Draft:
 
     request_id: int
     picture: bytes | None = None
+    is_patched: bool = False
     is_empty: bool = False
     kind: SubmissionKind = "live"
     model: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def brings_sketch(self) -> bool:
+        """It says what is drawn; else the last sketch still stands."""
+        return self.picture is not None or self.is_patched or self.is_empty
+
+    def inherit(self, older: Draft) -> None:
+        """Draws the sketch that an older draft brought."""
+        self.picture, self.is_patched = older.picture, older.is_patched
+        self.is_empty = older.is_empty
 
 
 class Drafts:
@@ -52,8 +64,8 @@ class Drafts:
         else:
             if self._live is not None:
                 lost.append(self._live)
-                if draft.picture is None and not draft.is_empty:
-                    draft.picture, draft.is_empty = self._live.picture, self._live.is_empty
+                if not draft.brings_sketch:
+                    draft.inherit(self._live)
             self._live = draft
         self._has_any.set()
         return lost
@@ -79,12 +91,18 @@ def draft_of(message: Message) -> Draft:
         InvalidRequest: a refine that names no model.
     """
     header = message.header
+    is_patched = "patch" in header
     draft = Draft(
         request_id=request_id_of(message),
-        picture=message.payload or None,
+        picture=None if is_patched else message.payload or None,
+        is_patched=is_patched,
         is_empty="image" in header and header["image"] is None,
     )
     if message.kind == "refine":
+        if is_patched:
+            raise InvalidRequest(
+                "patch", header["patch"], "none in a refine: a picture, or nothing"
+            )
         draft.kind = "refine"
         draft.model = model_of(message)
         draft.params = header.get("params", {})

@@ -32,8 +32,13 @@ from turbo_ui.settings import Settings
 from turbo_ui.web.drafts import Draft, Drafts, draft_of, model_of, request_id_of
 from turbo_ui.web.outbox import Header, Outbox
 from turbo_ui.web.roster import Roster
+from turbo_ui.web.sheet import Patch, Sheet, patch_of
 from turbo_ui.web.wire import Message
 from turbo_ui.web.wishes import Wishes
+
+INLINE_SHEET_PX = 512 * 512
+INLINE_PATCH_PX = 128 * 128
+"""So little is done on the event loop: it takes less than waking another thread does."""
 
 
 class PageSession:
@@ -59,6 +64,7 @@ class PageSession:
         self._is_sending = False
         self.wishes = Wishes(settings.max_prompt_chars)
         self.drafts = Drafts()
+        self.sheet = Sheet()
         self.sketch: Sketch | None = None
         self.num_replaced = 0
         self.last_frame: tuple[int, Frame] | None = None
@@ -92,6 +98,10 @@ class PageSession:
 
     def _on_frame(self, message: Message) -> None:
         draft = draft_of(message)
+        if draft.is_patched:
+            # before anything can be refused: the page takes what it has sent as laid
+            max_px = self.settings.max_image_px
+            self.sheet.put(patch_of(message.header["patch"], message.payload, max_px))
         before = self.wishes.params
         self.wishes.merge(message.header.get("params", {}))
         if self.wishes.model != before.get("model"):
@@ -195,10 +205,22 @@ class PageSession:
         """The sketch that a draft brings, or the last one of a frame."""
         if draft.is_empty:
             return None
+        if draft.is_patched:
+            return await self._patched(width, height)
         if draft.picture is None:
             return self.sketch
         decode = self._decoded
         return await self.loop.run_in_executor(self.codec, decode, draft.picture, width, height)
+
+    async def _patched(self, width: int, height: int) -> Sketch:
+        """The sheet with all that has come in laid on it."""
+        patches = self.sheet.take_waiting()
+        if _is_little(patches):
+            return self._laid(patches, width, height)
+        return await self.loop.run_in_executor(self.codec, self._laid, patches, width, height)
+
+    def _laid(self, patches: list[Patch], width: int, height: int) -> Sketch:
+        return Sketch(imaging.fit(self.sheet.lay(patches), width, height))
 
     def _decoded(self, picture: bytes, width: int, height: int) -> Sketch:
         pixels = imaging.decode(picture, max_px=self.settings.max_image_px)
@@ -290,3 +312,9 @@ class PageSession:
             "superseded": self.num_replaced,
             "request": frame.request.to_json(),
         }
+
+
+def _is_little(patches: list[Patch]) -> bool:
+    sheets_px = [patch.sheet[0] * patch.sheet[1] for patch in patches]
+    num_px = sum(patch.num_px for patch in patches)
+    return num_px <= INLINE_PATCH_PX and max(sheets_px, default=0) <= INLINE_SHEET_PX

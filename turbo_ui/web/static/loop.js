@@ -1,11 +1,14 @@
 // The live loop of the page: what changed is sent as soon as the server can take it, the newest only.
 //
-// At most one request runs and one waits at the server. `taken` frees the waiting place, so a newer
-// sketch is always there before the running frame ends. Where the wait is long, because the model is slow
-// or others draw too, the waiting request is replaced now and then: it never grows old.
+// At most one request runs and one waits at the server. `taken` frees the waiting place. The next sketch is
+// taken as late as it can be and still be there before the running frame ends: so it is the newest there can
+// be, and the device is never idle. Where the wait is long all the same, because others draw too, the waiting
+// request is replaced now and then: it never grows old.
 
 const REPLACE_AFTER_MS = 150;
 const STUCK_MS = 30000; // without a lane nothing can be replaced: only what nobody answers
+const NUM_LEARNT = 8; // frames from which it is known how long one runs and how long a sketch travels
+const MARGIN_MS = 12; // to be early costs freshness, to be late costs frames
 const MAX_KEPT = 32; // records of replaced requests, whose answer may have been left out
 
 /** Decides when to send. `capture(id)` makes a request and `send(request)` sends it; both are given. */
@@ -17,7 +20,9 @@ export class LiveLoop {
     this.isCapturing = false;
     this.waiting = null;
     this.running = null;
+    this.runningSince = 0;
     this.sent = new Map();
+    this.learnt = [];
   }
 
   /** Something that affects the picture changed at `eventTime`. */
@@ -31,7 +36,13 @@ export class LiveLoop {
   taken(requestId) {
     if (this.waiting === requestId) this.waiting = null;
     this.running = requestId;
+    this.runningSince = performance.now();
     this.#schedule();
+  }
+
+  /** How long a frame ran on the device, and how long its sketch took from the board to the server, in ms. */
+  learn(runMs, travelMs) {
+    this.learnt = [...this.learnt.slice(1 - NUM_LEARNT), { runMs, travelMs }];
   }
 
   /** A request has its last answer: a picture, an error, or a newer one in its place. */
@@ -82,10 +93,10 @@ export class LiveLoop {
 
   async #sendNewest() {
     if (this.dirtyAt === null || this.isCapturing || !this.canSend()) return;
-    const fullMs = this.#fullForMs();
-    if (fullMs > 0) {
-      clearTimeout(this.looking);
-      this.looking = setTimeout(() => this.#schedule(), fullMs);
+    clearTimeout(this.looking);
+    const waitMs = Math.max(this.#fullForMs(), this.#earlyByMs());
+    if (waitMs > 0) {
+      this.looking = setTimeout(() => this.#schedule(), waitMs);
       return;
     }
     const requestId = this.nextId++;
@@ -118,6 +129,14 @@ export class LiveLoop {
     if (record === undefined) return 0;
     const keepMs = this.canReplace() ? REPLACE_AFTER_MS : STUCK_MS;
     return record.sentAt + keepMs - performance.now();
+  }
+
+  /** For how long still a sketch would only wait behind the running frame, going by the last ones. */
+  #earlyByMs() {
+    if (this.running === null || !this.learnt.length) return 0;
+    const runMs = Math.min(...this.learnt.map((each) => each.runMs));
+    const travelMs = Math.max(...this.learnt.map((each) => each.travelMs));
+    return this.runningSince + runMs - travelMs - MARGIN_MS - performance.now();
   }
 
   #tell() {

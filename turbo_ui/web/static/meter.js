@@ -7,7 +7,7 @@ const FPS_WINDOW_MS = 2000;
 export const STAGES = [
   ["wait", "client", "From the newest pen or key event to the moment its sketch was taken: a display frame, or until the server could take one more."],
   ["capture", "client", "Drawing the board at the model's size."],
-  ["encode", "client", "Compressing the sketch to JPEG, in a worker beside the page."],
+  ["encode", "client", "Finding what changed on the board and compressing it, in a worker beside the page."],
   ["network", "network", "Travelling to the server and back: the round trip minus all the server's own stages."],
   ["decode", "server", "The server unpacking the sketch."],
   ["queue_wait", "server", "Waiting for the device: for the frame before this one, or for other people's."],

@@ -152,7 +152,11 @@ class Page {
     const params = this.controls.params(model);
     const key = `${this.inkVersion} ${params.width}x${params.height}`;
     if (key === sentKey && this.session.way === "websocket") return { params, version, image: { isNew: false, key } };
-    return { params, version, image: { ...(await this.sketcher.take(this.board, params.width, params.height)), key } };
+    const { width, height } = params;
+    const image = await (this.session.way === "websocket"
+      ? this.sketcher.takePatch(this.board, width, height)
+      : this.sketcher.take(this.board, width, height));
+    return { params, version, image: { ...image, key } };
   }
 
   // ---- draft and refine
@@ -210,6 +214,7 @@ class Page {
       onPainted: (header, record, version) => this.#painted(header, record, version),
       onRefine: (header, payload) => this.#refined(header, payload),
       onTouch: () => this.refiner.touched(),
+      onSketchLost: () => this.sketcher.forget(),
       onRunning: () => this.#showRunning(),
       onLane: (way) => this.#showLane(way),
       onModels: (models, active) => this.#showModels(models, active),

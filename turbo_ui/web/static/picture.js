@@ -27,15 +27,15 @@ export class Picture {
     const { request_id: requestId, step = 1, is_last: isLast = true } = header;
     const begun = performance.now();
     if (this.#isStale(requestId, step)) return null;
-    const bitmap = await createImageBitmap(new Blob([bytes], { type }));
+    const image = await unpacked(bytes, type);
     if (this.#isStale(requestId, step)) {
-      bitmap.close();
+      image.close();
       return null;
     }
     this.paintedId = requestId;
     this.paintedStep = step;
-    const unpacked = performance.now();
-    this.#draw(bitmap);
+    const unpackedAt = performance.now();
+    this.#draw(image);
     this.isPreview = !isLast;
     if (isLast) {
       this.final = { header, bytes, type };
@@ -43,16 +43,16 @@ export class Picture {
     }
     await displayed();
     this.shownId = Math.max(this.shownId, requestId);
-    return { unpack: unpacked - begun, paint: performance.now() - unpacked };
+    return { unpack: unpackedAt - begun, paint: performance.now() - unpackedAt };
   }
 
   /** Shows the last finished picture again, where the one that was begun over it never came. */
   async restore() {
     if (!this.isPreview || !this.final) return;
     const { final, paintedId } = this;
-    const bitmap = await createImageBitmap(new Blob([final.bytes], { type: final.type }));
-    if (this.paintedId !== paintedId || this.final !== final) return;
-    this.#draw(bitmap);
+    const image = await unpacked(final.bytes, final.type);
+    if (this.paintedId !== paintedId || this.final !== final) return image.close();
+    this.#draw(image);
     this.isPreview = false;
     for (const resolve of this.landing.splice(0)) resolve();
   }
@@ -107,16 +107,32 @@ export class Picture {
     return requestId < this.paintedId || (requestId === this.paintedId && step < this.paintedStep);
   }
 
-  #draw(bitmap) {
+  #draw(image) {
     const { canvas } = this;
-    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-      canvas.width = bitmap.width;
-      canvas.height = bitmap.height;
+    const width = image.displayWidth ?? image.width;
+    const height = image.displayHeight ?? image.height;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
     }
-    this.context.drawImage(bitmap, 0, 0);
-    bitmap.close();
+    this.context.drawImage(image, 0, 0);
+    image.close();
     this.root.classList.add("has-picture");
     this.download.disabled = false;
+  }
+}
+
+/**
+ * Something to draw, to be closed after: a VideoFrame or an ImageBitmap. While a pen moves a bitmap comes
+ * 10 ms later than a frame, but the decoder of frames is not in every browser, nor on a page without TLS.
+ */
+async function unpacked(bytes, type) {
+  if (!window.ImageDecoder) return createImageBitmap(new Blob([bytes], { type }));
+  const decoder = new ImageDecoder({ data: bytes, type });
+  try {
+    return (await decoder.decode()).image;
+  } finally {
+    decoder.close();
   }
 }
 

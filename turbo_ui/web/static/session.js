@@ -73,17 +73,19 @@ export class Session {
 
   #send({ requestId, params, image }, record) {
     if (this.way === "event") {
+      if (image.patch) return false; // taken for a lane that is gone meanwhile: it is taken again
       this.#sendEvent(requestId, params, image);
       return true;
     }
     const changed = Object.entries(params).filter(([name, value]) => this.sentParams[name] !== value);
     const header = { kind: "frame", request_id: requestId, params: Object.fromEntries(changed) };
     if (image.isEmpty) header.image = null;
+    if (image.patch) header.patch = image.patch;
     const isSent = this.lane.send(header, image.isNew ? image.bytes : null);
     if (isSent) {
       this.sentParams = params;
       this.sentSketch = image.key;
-    }
+    } else this.#forgetSketch();
     record.hasImage = image.isNew;
     return isSent;
   }
@@ -107,7 +109,7 @@ export class Session {
   #laneState(state, code) {
     this.loop.reset();
     this.sentParams = {};
-    this.sentSketch = undefined;
+    this.#forgetSketch();
     for (const { reject } of this.saving.values()) reject(new Error("The connection was lost."));
     this.saving.clear();
     this.refines.clear();
@@ -119,6 +121,12 @@ export class Session {
       if (this.lane.failures >= FALLBACK_AFTER) this.#tryFallback();
     }
     this.page.onLane(this.way, code);
+  }
+
+  /** The server's sketch is not the one that this page thinks it has: the next is sent whole. */
+  #forgetSketch() {
+    this.sentSketch = undefined;
+    this.page.onSketchLost();
   }
 
   async #tryFallback() {
@@ -173,6 +181,11 @@ export class Session {
       case "error":
         if (header.code === "not_saved") this.#settleSave(id, ({ reject }) => reject(new Error(header.text)));
         else if (id !== undefined) this.loop.finished(id);
+        if (header.field?.startsWith("patch")) {
+          this.#forgetSketch();
+          this.loop.touch();
+          break;
+        }
         if (header.code !== "not_saved") this.page.onNotice(header.text, "error");
         break;
       default: // a newer server may say more than this page knows
@@ -194,7 +207,16 @@ export class Session {
     this.numSessions = header.num_sessions ?? this.numSessions;
     const painted = await this.page.paint(header, payload, type);
     if (!painted || !record || !isLast) return;
-    this.page.onPainted(header, stagesOf(record, header, receivedAt, painted), record.version);
+    const measured = stagesOf(record, header, receivedAt, painted);
+    this.#learn(measured.stages, record.hasImage);
+    this.page.onPainted(header, measured, record.version);
+  }
+
+  #learn(stages, hasImage) {
+    if (!hasImage) return; // a change of words travels faster than a sketch
+    const { text_encode: text, vae_encode: encode, denoise, vae_decode: decode } = stages;
+    const travel = stages.capture + stages.encode + stages.network / 2 + stages.decode;
+    this.loop.learn(text + encode + denoise + decode, travel);
   }
 }
 

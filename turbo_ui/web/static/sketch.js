@@ -53,8 +53,8 @@ function drawScaled(context, object, width, height) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** Encodes bitmaps to JPEG in a worker of its own. */
-export class Encoder {
+/** Encodes bitmaps in a worker of its own. */
+class Encoder {
   #worker = new Worker(new URL("./codec.worker.js", import.meta.url));
   #waiting = new Map();
   #nextId = 1;
@@ -68,29 +68,54 @@ export class Encoder {
     };
   }
 
-  /** Takes the bitmap over; resolves to { bytes: ArrayBuffer, encode_ms }. */
-  encode(bitmap) {
+  /** Takes the bitmap over; resolves to what the worker answers to this `task`. */
+  encode(bitmap, task) {
     const id = this.#nextId++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, bitmap, quality: JPEG_QUALITY }, [bitmap]);
+    this.#worker.postMessage({ id, bitmap, ...task }, [bitmap]);
     return answer;
   }
 }
 
-/** The board as it is sent. */
+/** The board as it is sent: as a picture, or as what changed since it was last sent. */
 export class Sketcher {
-  flattener = new Flattener();
-  encoder = new Encoder();
+  #flattener = new Flattener();
+  #encoder = new Encoder();
+  #sheet = ""; // the size of the sheet that the server has, as far as this page knows
+
+  /** The server has no sheet any more, or another one than this page thinks. */
+  forget() {
+    this.#sheet = "";
+  }
 
   /** What is drawn as a JPEG of this size with the times that took, or that nothing is drawn. */
-  async take(board, width, height) {
+  take(board, width, height) {
+    return this.#take(board, width, height, () => ({ quality: JPEG_QUALITY }));
+  }
+
+  /** What changed on a sheet of this size since this was last asked: to be sent, or else forgotten. */
+  takePatch(board, width, height) {
+    return this.#take(board, width, height, () => {
+      const sheet = `${width}x${height}`;
+      const isFirst = sheet !== this.#sheet;
+      this.#sheet = sheet;
+      return { isPatch: true, isFirst };
+    });
+  }
+
+  async #take(board, width, height, taskOf) {
     const { objects, isEmpty } = board.document;
     if (isEmpty && !board.active) return { isEmpty: true, isNew: false };
     const begun = performance.now();
-    const bitmap = this.flattener.flatten(objects, board.active, width, height);
+    const bitmap = this.#flattener.flatten(objects, board.active, width, height);
     const capture = performance.now() - begun;
-    const encoded = await this.encoder.encode(bitmap);
-    const encode = performance.now() - begun - capture;
-    return { isNew: true, bytes: encoded.bytes, timings: { capture, encode } };
+    try {
+      const { bytes, patch } = await this.#encoder.encode(bitmap, taskOf());
+      const encode = performance.now() - begun - capture;
+      return { isNew: true, bytes, patch, timings: { capture, encode } };
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
   }
 }
