@@ -112,7 +112,7 @@ class Trainer:
         self.unet = build_unet().to(self.device, memory_format=torch.channels_last)
         self.average = run.Average(self.unet, 0.998)
         self.optimiser = torch.optim.AdamW(
-            self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2
+            self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=True
         )
         self.level = sigmas(build_scheduler()).to(self.device)
         self.first = 0
