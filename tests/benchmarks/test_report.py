@@ -43,7 +43,7 @@ def test_percentiles(values: list[float], percent: float, wanted: float | None) 
     assert report.percentile(values, percent) == wanted
 
 
-def test_percentiles_are_those_that_the_app_shows() -> None:
+def test_percentiles_are_those_that_the_engine_counts() -> None:
     rolling = Rolling()
     values = [3.0, 9.0, 4.0, 4.5, 20.0, 7.0]
     for value in values:
