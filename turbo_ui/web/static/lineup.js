@@ -9,6 +9,7 @@ export class Lineup {
     this.list = new ModelList(header.querySelector("dialog"), header.querySelector("[data-model]"), load);
     this.modelLine = new ModelLine(modelLine, load);
     this.refineLine = new ModelLine(refineLine, load);
+    this.canRefine = true; // refines travel over the live lane alone
   }
 
   /** `active` is the id of the model that draws now, `refining` the entry of the one that refines. */
@@ -20,7 +21,7 @@ export class Lineup {
     const { text, share } = this.status.models(models, active, values.model);
     this.list.show(models, { [refining?.id]: "refines", [active]: "draws" });
     this.modelLine.show(wished, wished?.state === "ready" ? `Runs on ${wished.device}` : "");
-    this.refineLine.show(refining, refining?.state === "ready" ? this.#standing(refining) : "");
+    this.refineLine.show(refining, refining ? this.#standing(refining) : "");
     const failed = active ? null : models.find(({ state }) => state === "failed");
     if (failed) this.status.say(failed.text, "error", true);
     const isStuck = failed && !models.some(({ state }) => ON_ITS_WAY.includes(state));
@@ -38,6 +39,8 @@ export class Lineup {
   }
 
   #standing(refining) {
+    if (!this.canRefine) return "Cannot refine here: no WebSocket can be had";
+    if (refining.state !== "ready") return "";
     const when = this.controls.values.is_refine_auto ? "Draws when the hand rests" : "Waits for the button";
     return refining.takes_sketch ? when : `${when}; the board is not sent`;
   }

@@ -247,7 +247,9 @@ class Page {
 
   #showLane(way) {
     this.status.lane(way);
-    if (way === "event") this.status.say("No WebSocket can be had here: frames take a slower way.", "info");
+    if (way === "event") this.status.say("No WebSocket can be had here: frames take a slower way, and no model refines them.");
+    this.lineup.canRefine = way !== "event";
+    if (this.session?.models.length) this.#showModels(this.session.models, this.session.activeModel);
     if (way === "websocket") this.status.clear();
     if (way === "none") this.picture.setWaiting("Waiting for the server");
   }

@@ -8,7 +8,7 @@ const NOTICE_MS = 8000;
 const LANES = {
   connecting: ["connecting", "Connecting", "The live lane is being opened."],
   websocket: ["live", "Live", "Connected: frames travel over the live lane."],
-  event: ["slow", "Live, the slow way", "A WebSocket cannot be had here, so frames travel as Gradio events."],
+  event: ["slow", "Live, the slow way", "A WebSocket cannot be had here, so frames travel as Gradio events. Nothing is refined."],
   none: ["offline", "Reconnecting", "The server cannot be reached. Draw on: the board is kept here and sent on return."],
 };
 
