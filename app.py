@@ -32,8 +32,6 @@ from turbo_ui.web.server import Server
 log = logging.getLogger("turbo_ui")
 
 DEVICE_SHARE = 0.9
-CATALOG_ITEMSIZE = 2
-"""Bytes of a number, for which the catalog's sizes are."""
 
 
 class App:
@@ -85,12 +83,13 @@ class App:
         max_bytes = self.settings.max_device_memory_bytes
         if max_bytes is None:
             max_bytes = int(placement.room(chosen).total_bytes * DEVICE_SHARE)
-        return Room(max_bytes, scale=chosen.dtype.itemsize / CATALOG_ITEMSIZE)
+        return Room(max_bytes, scale=chosen.dtype.itemsize / catalog.ITEMSIZE)
 
     def _find_hash(self, state: ModelState) -> None:
-        """Once a single file is loaded: reading it twice at the same time would slow both."""
+        """Once a single file is loaded, or cannot be: reading it twice at the same time would slow
+        both, and what is missing is easier found when its name is known."""
         path = Path(self.switchboard.spec(state.model_id).source)
-        if state.state == "ready" and state.file_hash is None and path.is_file():
+        if state.state in ("ready", "failed") and state.file_hash is None and path.is_file():
             model_id = state.model_id
             self.hashes.find(path, lambda found: self.switchboard.tell_hash(model_id, found))
 

@@ -629,11 +629,16 @@ def test_keys_for_other_servers_stay_here(
     for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
         monkeypatch.setenv(f"OPENAI_{name}", "for-another-server")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    headers = ["X-Gateway: for-another-server", "openai-project: for-another-server"]
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(headers))
     api.tell(GENERATIONS, b64())
+    api.tell(EDITS, refusal(400, "Missing required parameter: 'image'."), b64())
     backend = make(remote_api_key=None)
     backend.warm_up(128, 128)
     drawn(backend)
-    assert len(api.asked) == 3
+    drawn(backend, request(image=sketch()))
+    assert len(api.asked) == 4
     for asked in api.asked:
+        assert "x-gateway" not in asked.headers
         assert "authorization" not in asked.headers
         assert "for-another-server" not in str(asked.headers)

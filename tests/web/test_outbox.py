@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.fakes import FakeBackend, ready_switchboard
 from turbo_ui.frames import Frame, FrameRequest
-from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Published, SubmissionKind
-from turbo_ui.settings import Settings
 from turbo_ui.web.outbox import MAX_WORDS, Outbox
-from turbo_ui.web.roster import Roster
-from turbo_ui.web.session import PageSession
 
 
 def finish(work: Coroutine[Any, Any, None]) -> None:
@@ -83,34 +78,5 @@ def test_answers_to_a_flood_are_dropped_beyond_a_bound() -> None:
         for _ in range(10_000):
             outbox.say({"kind": "error"})
         assert outbox.num_dropped == 10_000 - MAX_WORDS
-
-    finish(run())
-
-
-def test_a_slow_reader_learns_what_became_of_its_requests() -> None:
-    """Else a page would take a request that is over for one that still runs."""
-
-    async def heard(session: PageSession, *events: Published) -> list[tuple[str, int]]:
-        for event in events:
-            session.publish(event)
-        await asyncio.sleep(0)  # they cross to this loop
-        found: list[tuple[str, int]] = []
-        while not session.outbox.is_empty:
-            header, _ = await asyncio.wait_for(session.next_message(), 5)
-            found.append((header["kind"], header["request_id"]))
-        return found
-
-    async def run() -> None:
-        engine = Engine(ready_switchboard(FakeBackend()))
-        roster = Roster(engine.switchboard)
-        with ThreadPoolExecutor(1) as codec:
-            session = PageSession("s", engine, roster, Settings(), codec)
-            preview = published(2, "refine", is_last=False)
-            refined = await heard(session, published(1), preview, published(2, "refine"))
-            assert refined == [("frame", 1), ("refine", 2)], "the draft is not lost to its refine"
-            preview = published(3, is_last=False)
-            drawn = await heard(session, preview, published(3), published(4))
-            assert drawn == [("superseded", 3), ("frame", 4)]
-        assert session.num_replaced == 1, "a preview that gave way to its own picture is none"
 
     finish(run())

@@ -153,6 +153,15 @@ class Server:
                 log.info("the remote server was not asked for edits (%s)", type(error).__name__)
 
 
+class Client(openai.OpenAI):
+    """The official client, without the headers that `OPENAI_CUSTOM_HEADERS` holds: they may be the
+    keys of another server's gateway."""
+
+    def __init__(self, *, default_headers: Mapping[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(default_headers=default_headers, **options)
+        self._custom_headers = dict(default_headers or {})
+
+
 def picture_data(answer: bytes) -> bytes | str:
     """The first picture of an answer, or the address where it is.
 
@@ -199,7 +208,7 @@ def _client(settings: RemoteSettings, wire: Wire) -> openai.OpenAI:
         "OpenAI-Organization": omitted,
         "OpenAI-Project": omitted,
     }
-    return openai.OpenAI(
+    return Client(
         api_key=secret or "none",
         base_url=settings.remote_base_url,
         max_retries=settings.remote_max_retries,

@@ -20,6 +20,7 @@ from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import (
     Event,
     Failed,
+    ModelPhase,
     ModelState,
     Published,
     SessionsChanged,
@@ -62,6 +63,7 @@ class PageSession:
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox()
         self._is_sending = False
+        self._phases: dict[str, ModelPhase] = {}
         self.wishes = Wishes(settings.max_prompt_chars)
         self.drafts = Drafts()
         self.sheet = Sheet()
@@ -251,10 +253,12 @@ class PageSession:
                 self.error("failed", error.user_text, request_id=request_id)
             case SessionsChanged(num_sessions=num_sessions):
                 self.outbox.say({"kind": "sessions", "num_sessions": num_sessions})
-            case ModelState(state=state, text=text):
+            case ModelState(model_id=model_id, state=state, text=text):
                 self.tell_models()
-                if state == "failed" and text:
+                # once: something more may become known of a model that failed, such as its hash
+                if state == "failed" and text and self._phases.get(model_id) != state:
                     self.notice("model", text, "error")
+                self._phases[model_id] = state
 
     def _replaced(self, request_id: int) -> None:
         self.num_replaced += 1
