@@ -24,9 +24,10 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from benchmarks import card, report, workloads
+from benchmarks import browser_report, card, report, workloads
+from benchmarks.browser_report import LiveRun, PlainRun
 from benchmarks.pages import LivePage, PlainPage
-from benchmarks.report import RESULTS, LiveRun, PlainRun, say
+from benchmarks.report import say
 from harness import chromium
 from harness.app_process import AppProcess
 
@@ -38,7 +39,7 @@ WARM_UP_S = 2.0
 ANSWER_WITHIN_S = 3.0
 PLAIN_WITHIN_S = 20.0
 """No stroke on the plain page begins later than this, so that the whole run stays short."""
-MAX_SECONDS = 120.0
+MAX_SECONDS, MAX_STROKES = 120.0, 100
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,7 @@ async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
             device, dtype = where_doodle_runs()
             version = f"Chromium {browser.version}, headless, no GPU"
             facts = card.read(device, dtype, browser=version)
-            for name, value in facts.items():
-                print(f"{name:9} {value}", flush=True)
+            report.print_card(facts)
             bench = Bench(browser, Path(folder), chosen)
             cases = [CASES[name] for name in chosen.backends]
             live = [await bench.live(case) for case in cases]
@@ -193,19 +193,12 @@ def finish(
         },
         "live": summaries,
         "plain": baselines,
-        "ratios": report.ratios(summaries, baselines),
-        "goals": [goal.to_json() for goal in report.goals(summaries, baselines)],
+        "ratios": browser_report.ratios(summaries, baselines),
+        "goals": [goal.to_json() for goal in browser_report.goals(summaries, baselines)],
         "wall_s": round(wall_s, 1),
     }
-    text = report.markdown(result)
-    print("\n" + text, flush=True)
-    if chosen.quick:
-        say("a quick run: it shows that everything works, and no file is written")
-    else:
-        samples = {"live": [asdict(run) for run in live], "plain": [asdict(run) for run in plain]}
-        name = report.file_name(facts["date"][:10], chosen.machine or facts["machine"], "browser")
-        for path in report.write(chosen.out, name, result, samples, text):
-            say(f"wrote {path}")
+    samples = {"live": [asdict(run) for run in live], "plain": [asdict(run) for run in plain]}
+    report.deliver(chosen, result, samples, browser_report.markdown(result), facts["machine"])
     return result
 
 
@@ -217,21 +210,12 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7, help="of the strokes (7)")
     parser.add_argument("--backends", default=",".join(CASES), help="some of " + ",".join(CASES))
     parser.add_argument("--no-plain", action="store_true", help="leave the plain way out")
-    parser.add_argument("--quick", action="store_true", help="short drags, no file: a trial")
-    parser.add_argument("--machine", default="", help="its name in the results (the processor)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    report.add_arguments(parser, "short drags", "the processor's")
     chosen = parser.parse_args(argv)
-    if not 1 <= chosen.seconds <= MAX_SECONDS:
-        parser.error(f"--seconds is {chosen.seconds:g}; it must be from 1 to {MAX_SECONDS:g}")
-    if not 1 <= chosen.strokes <= 100:
-        parser.error(f"--strokes is {chosen.strokes}; it must be from 1 to 100")
-    if chosen.out.exists() and not chosen.out.is_dir():
-        parser.error(f"--out is {chosen.out}, which is a file; it must be a folder")
-    chosen.backends = [name.strip() for name in chosen.backends.split(",") if name.strip()]
-    unknown = [name for name in chosen.backends if name not in CASES]
-    if unknown or not chosen.backends:
-        given = unknown[0] if unknown else ""
-        parser.error(f"--backends names {given!r}; there are {', '.join(CASES)}")
+    report.check_range(parser, "--seconds", chosen.seconds, 1, MAX_SECONDS)
+    report.check_range(parser, "--strokes", chosen.strokes, 1, MAX_STROKES)
+    report.check_out(parser, chosen.out)
+    chosen.backends = report.chosen_names(parser, "--backends", chosen.backends, CASES)
     if chosen.quick:
         chosen.seconds, chosen.strokes = min(chosen.seconds, 2.0), min(chosen.strokes, 2)
     return chosen

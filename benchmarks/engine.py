@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks import card, engine_report, fullsize, report, workloads
 from benchmarks.engine_report import Cell
-from benchmarks.report import RESULTS, say
+from benchmarks.report import say
 from benchmarks.rigs import (
     RIGS,
     Build,
@@ -47,6 +46,7 @@ POINTS_A_FRAME = 6
 MAX_S = 500.0
 """The whole run stays below nine minutes; a slower machine measures fewer frames."""
 MAX_FRAMES = 40
+MAX_S_ASKED, MAX_FRAMES_ASKED = 3600, 1000
 NUM_WARM_UP = {"cpu": 1, "cuda": 3, "mps": 2}
 QUICK_PX = 512
 
@@ -197,8 +197,7 @@ def benchmark(
         rigs = [smaller(rig, QUICK_PX) for rig in rigs]
     first = compute_of(RIGS[0], chosen.device)
     facts = card.read(first.text, first.dtype_name, threads=str(torch.get_num_threads()))
-    for name, value in facts.items():
-        print(f"{name:9} {value}", flush=True)
+    report.print_card(facts)
     num_cells = sum(rig.num_ways * len(rig.sizes_px(first.device)) for rig in rigs)
     run = Run(chosen, Time(begun + chosen.max_seconds, num_cells))
     for rig in rigs:
@@ -219,15 +218,8 @@ def finish(run: Run, facts: dict[str, str], wall_s: float) -> dict[str, Any]:
         "notes": run.notes,
         "wall_s": round(wall_s, 1),
     }
-    text = engine_report.markdown(result)
-    print("\n" + text, flush=True)
-    if chosen.quick:
-        say("a quick run: it shows that everything works, and no file is written")
-        return result
     samples = {"cells": [asdict(cell) for cell in run.cells]}
-    name = report.file_name(facts["date"][:10], chosen.machine or where(facts), "engine")
-    for path in report.write(chosen.out, name, result, samples, text):
-        say(f"wrote {path}")
+    report.deliver(chosen, result, samples, engine_report.markdown(result), where(facts))
     return result
 
 
@@ -245,21 +237,12 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1, mps (the best one)")
     parser.add_argument("--frames", type=int, default=MAX_FRAMES, help="at most, of each cell")
     parser.add_argument("--max-seconds", type=float, default=MAX_S, help=f"in all ({MAX_S:g})")
-    parser.add_argument("--quick", action="store_true", help="one or two frames, no file: a trial")
-    parser.add_argument("--machine", default="", help="its name in the results (the device's)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    report.add_arguments(parser, "one or two frames", "the device's")
     chosen = parser.parse_args(argv)
-    chosen.models = [name.strip() for name in chosen.models.split(",") if name.strip()]
-    unknown = [name for name in chosen.models if name not in known]
-    if unknown or not chosen.models:
-        given = unknown[0] if unknown else ""
-        parser.error(f"--models names {given!r}; there are {', '.join(known)}")
-    if not 1 <= chosen.frames <= 1000:
-        parser.error(f"--frames is {chosen.frames}; it must be from 1 to 1000")
-    if not 1 <= chosen.max_seconds <= 3600:
-        parser.error(f"--max-seconds is {chosen.max_seconds:g}; it must be from 1 to 3600")
-    if chosen.out.exists() and not chosen.out.is_dir():
-        parser.error(f"--out is {chosen.out}, which is a file; it must be a folder")
+    chosen.models = report.chosen_names(parser, "--models", chosen.models, known)
+    report.check_range(parser, "--frames", chosen.frames, 1, MAX_FRAMES_ASKED)
+    report.check_range(parser, "--max-seconds", chosen.max_seconds, 1, MAX_S_ASKED)
+    report.check_out(parser, chosen.out)
     if chosen.quick:
         chosen.frames = min(chosen.frames, 2)
     return chosen

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.report import both, number, spread, table
+from benchmarks.report import both, heading, number, spread, table
 from benchmarks.ways import BASELINES, STAGES
 
 
@@ -68,9 +68,8 @@ def ratios(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def markdown(result: dict[str, Any]) -> str:
     """The short form for people."""
-    lines = [f"# Engine benchmark, {result['card']['date']}", ""]
-    lines += [f"- {name}: {value}" for name, value in result["card"].items() if name != "date"]
-    lines += ["", "Milliseconds are p50 / p95 of whole frames and of their stages.", ""]
+    lines = heading("Engine benchmark", result["card"])
+    lines += ["Milliseconds are p50 / p95 of whole frames and of their stages.", ""]
     summaries: list[dict[str, Any]] = result["cells"]
     for title, size_px in dict.fromkeys((one["title"], one["size_px"]) for one in summaries):
         cells = [one for one in summaries if (one["title"], one["size_px"]) == (title, size_px)]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import browser_report, report
 from benchmarks.browser import read_arguments
-from benchmarks.report import Goal, LiveRun, PlainRun
+from benchmarks.browser_report import Goal, LiveRun, PlainRun
 from turbo_ui.live.metrics import Rolling
 
 STAGES = {
@@ -100,8 +100,8 @@ def test_a_goal_is_met_or_missed(value: float | None, is_ceiling: bool, verdict:
 def test_the_plain_way_is_compared_where_both_ran() -> None:
     ours = {"stand-in 10 ms": live().summary(), "doodle": live(name="doodle").summary()}
     theirs = {"stand-in 10 ms": PlainRun("stand-in 10 ms", [600.0], 3).summary()}
-    assert report.ratios(ours, theirs) == {"stand-in 10 ms": 20}
-    verdicts = [goal.verdict for goal in report.goals(ours, theirs)]
+    assert browser_report.ratios(ours, theirs) == {"stand-in 10 ms": 20}
+    verdicts = [goal.verdict for goal in browser_report.goals(ours, theirs)]
     assert verdicts == ["met", "met", "not measured", "met"]
 
 
@@ -112,11 +112,11 @@ def test_files_hold_the_raw_samples_and_a_short_form(tmp_path: Path) -> None:
         "card": {"date": "2026-01-02", "machine": "Some CPU"},
         "live": ours,
         "plain": theirs,
-        "goals": [goal.to_json() for goal in report.goals(ours, theirs)],
+        "goals": [goal.to_json() for goal in browser_report.goals(ours, theirs)],
     }
     name = report.file_name("2026-01-02", "Some (R) CPU, 2 CPUs", "browser")
     assert name == "2026-01-02-some-r-cpu-2-cpus-browser"
-    samples, text = {"totals": live().totals}, report.markdown(result)
+    samples, text = {"totals": live().totals}, browser_report.markdown(result)
     full, short = report.write(tmp_path / "new", name, result, samples, text)
     assert json.loads(full.read_text("utf-8"))["samples"]["totals"] == live().totals
     text = short.read_text("utf-8")
