@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,14 @@ def test_each_entry_is_complete(spec: ModelSpec) -> None:
     assert spec.default_size_px in spec.sizes_px
     assert spec.live_side_px in spec.sizes_px
     assert spec.licence != "unknown"
-    assert 0 < (spec.min_memory_bytes or spec.memory_bytes) <= spec.memory_bytes
+    enough_bytes = spec.enough_memory_bytes or spec.memory_bytes
+    assert 0 < (spec.min_memory_bytes or enough_bytes) <= enough_bytes <= spec.memory_bytes
     if not spec.is_embedded:
         assert spec.licence_url.startswith("https://")
         assert spec.attribution
         assert spec.tiny_vae
+        assert spec.revision is not None, "else the same request gives other pixels one day"
+        assert re.fullmatch("[0-9a-f]{40}", spec.revision)
     assert bool(spec.how_to_get) == spec.is_gated, "what is gated says how to get in"
 
 

@@ -15,6 +15,9 @@ from turbo_ui.errors import InvalidRequest, ModelUnavailable
 
 Family = Literal["unet_turbo", "sd3_turbo", "remote"]
 
+ITEMSIZE = 2
+"""Bytes of a number, for which the sizes in memory here are."""
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -37,6 +40,8 @@ class ModelSpec:
         attribution: text that the licence wants shown; may be empty.
         how_to_get: what a person has to do before it can be had, in sentences; may be empty.
         memory_bytes: about what it takes on a GPU, with all of its parts there.
+        enough_memory_bytes: with this it draws as well, in fewer bits or with text encoders that
+            take turns; other models are not put away to give it more. 0 is `memory_bytes`.
         min_memory_bytes: the least with which it runs at all, slower; 0 is `memory_bytes`.
         is_gated: the hub gives it out only to people who accepted its licence.
         is_embedded: it comes with this project and needs no download.
@@ -62,6 +67,7 @@ class ModelSpec:
     attribution: str = ""
     how_to_get: str = ""
     memory_bytes: int = 0
+    enough_memory_bytes: int = 0
     min_memory_bytes: int = 0
     is_gated: bool = False
     is_embedded: bool = False
@@ -98,6 +104,7 @@ SD_TURBO = ModelSpec(
     title="SD-Turbo",
     family="unet_turbo",
     source="stabilityai/sd-turbo",
+    revision="b261bac6fd2cf515557d5d0707481eafa0485ec2",
     default_size_px=512,
     licence="Stability AI Community License",
     licence_url="https://huggingface.co/stabilityai/sd-turbo/blob/main/LICENSE.md",
@@ -111,6 +118,7 @@ SDXL_TURBO = ModelSpec(
     title="SDXL-Turbo",
     family="unet_turbo",
     source="stabilityai/sdxl-turbo",
+    revision="71153311d3dbb46851df1931d3ca6e939de83304",
     default_size_px=512,
     licence="Stability AI Non-Commercial Research Community License",
     licence_url="https://huggingface.co/stabilityai/sdxl-turbo/blob/main/LICENSE.md",
@@ -124,6 +132,7 @@ STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
     title="Stable Diffusion 3.5 Large Turbo",
     family="sd3_turbo",
     source="stabilityai/stable-diffusion-3.5-large-turbo",
+    revision="ec07796fc06b096cc56de9762974a28f4c632eda",
     default_size_px=1024,
     min_size_px=512,
     max_size_px=1024,
@@ -138,6 +147,7 @@ STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
         "HF_TOKEN set to it."
     ),
     memory_bytes=30_000_000_000,
+    enough_memory_bytes=19_500_000_000,
     min_memory_bytes=7_000_000_000,
     is_gated=True,
     is_live=False,
@@ -185,6 +195,7 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
     except ModelUnavailable:
         alike = SD_TURBO
     name = path.stem if path.is_file() else path.resolve().name
+    size = _bytes_of(path)
     return replace(
         alike,
         id=_free_id(name, catalog),
@@ -196,8 +207,9 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
         attribution="",
         how_to_get="",
         is_gated=False,
-        memory_bytes=_bytes_of(path),
-        min_memory_bytes=alike.min_memory_bytes and min(alike.min_memory_bytes, _bytes_of(path)),
+        memory_bytes=size,
+        enough_memory_bytes=alike.enough_memory_bytes and min(alike.enough_memory_bytes, size),
+        min_memory_bytes=alike.min_memory_bytes and min(alike.min_memory_bytes, size),
     )
 
 

@@ -8,6 +8,7 @@ without reading gigabytes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -85,6 +86,11 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
         reason = f"{path.name} is cut short: {size_bytes:,} of {wanted_bytes:,} bytes are there"
         raise ModelUnavailable(path.name, reason, "Get the file again.")
     return shapes
+
+
+def num_parameters(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many numbers tensors of these shapes hold together."""
+    return sum(math.prod(shape) for shape in shapes.values())
 
 
 def architecture_of(path: Path) -> Architecture:

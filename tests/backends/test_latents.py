@@ -105,6 +105,8 @@ def test_what_no_type_can_hold_is_an_error_and_the_next_picture_comes() -> None:
     with pytest.raises(BackendFailure, match="not finite") as caught:
         ours.decode(nothing)
     assert "board is kept" in caught.value.user_text
+    assert "--dtype bf16" in caught.value.user_text
+    assert not ours.is_widened, "the VAE could not help it"
     assert ours.decode(some_latents()).shape == (2, 64, 64, 3)
 
 

@@ -16,7 +16,7 @@ import pytest
 import turbo_ui
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
-from turbo_ui.backends import hub, loading, remote, single_file
+from turbo_ui.backends import hub, loading, memory, parts, remote, single_file
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
@@ -258,6 +258,39 @@ def test_stable_diffusion_3_without_a_tiny_vae_says_so(sd3_folder: Path) -> None
     assert "previews by the full VAE, as no tiny VAE is known" in backend.device_text
     wanted = FrameRequest(model=spec.id, width=64, height=64, num_inference_steps=2)
     assert [frame.kind for frame in backend.stream([wanted])] == ["preview", "frame"]
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_t5_that_the_plan_drops_is_not_read(
+    sd3_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    """Nor is its vocabulary asked for, which may be missing."""
+    spec, named = checkpoints_sd3.spec(sd3_folder), []
+    if is_file:
+        configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+        for name in ("read_file", "num_parameters"):
+            with_configs = partial(getattr(single_file, name), configs=configs)
+            monkeypatch.setattr(single_file, name, with_configs)
+        path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+        named = checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)
+        (tmp_path / "tokenizer.json").unlink()
+        spec = replace(spec, source=str(path))
+    read: list[Any] = []
+    part_class = parts.part_class
+
+    def watch(name: str) -> Any:
+        read.append(name)
+        return part_class(name)
+
+    monkeypatch.setattr(parts, "part_class", watch)
+    monkeypatch.setattr(memory, "choose", lambda *_: memory.MemoryPlan(t5="dropped", text="no T5"))
+    backend = loading.load_spec(
+        spec, quiet, device="cpu", text_encoders=[str(file) for file in named]
+    )
+    assert "SD3Transformer2DModel" in read
+    assert not [name for name in read if "T5" in name]
+    wanted = FrameRequest(model=spec.id, width=64, height=64, num_inference_steps=1)
+    assert backend.generate([wanted])[0].path.endswith(", no T5")
 
 
 def test_a_model_that_does_not_fit_says_how_much_is_missing(sd3_folder: Path) -> None:

@@ -16,6 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, 
 import turbo_ui
 from turbo_ui.backends import memory
 from turbo_ui.backends.memory import GB, MemoryPlan, PartCounts, Room
+from turbo_ui.catalog import STABLE_DIFFUSION_3_5_LARGE_TURBO
 from turbo_ui.errors import ModelUnavailable
 
 SD35_LARGE = PartCounts()
@@ -153,6 +154,29 @@ def test_a_limit_of_the_user_is_kept() -> None:
     assert "20.0 GB can be had" in plan.text
     raised = replace(room(32, torchao=True), max_bytes=31 * GB)
     assert names(memory.choose("sd35", SD35_LARGE, raised)) == ("full", "full", "none")
+
+
+def test_the_limit_is_for_all_models_together() -> None:
+    here = replace(room(80, torchao=True), max_bytes=31 * GB)
+    beside = replace(here, taken_bytes=3 * GB)
+    assert names(memory.choose("sd35", SD35_LARGE, here)) == ("full", "full", "none")
+    plan = memory.choose("sd35", SD35_LARGE, beside)
+    assert plan.device_bytes + beside.taken_bytes <= 31 * GB
+    assert names(plan) == ("int8", "full", "none")
+    with pytest.raises(ModelUnavailable, match=r"0\.0 GB can be had"):
+        memory.choose("sd35", SD35_LARGE, replace(here, taken_bytes=40 * GB))
+
+
+@pytest.mark.parametrize("torchao", [True, False])
+def test_what_the_catalog_calls_enough_loses_no_detail(torchao: bool) -> None:
+    """T5 is there and the parts take no turns in every frame: the promise by which no other model
+    is put away."""
+    enough = STABLE_DIFFUSION_3_5_LARGE_TURBO.enough_memory_bytes
+    here = replace(room(24, torchao=torchao), max_bytes=enough)
+    plan = memory.choose("sd35", SD35_LARGE, here)
+    assert plan.t5 != "dropped"
+    assert plan.offload != "model"
+    assert plan.transformer == ("int8" if torchao else "full")
 
 
 def test_more_memory_never_gives_a_worse_plan() -> None:

@@ -19,7 +19,7 @@ import torch
 from tests import checkpoints_sd3
 from tests.backends.parity import difference, drawing
 from turbo_ui.backends import compute, placement, quantization
-from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan, Offload
+from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan, Offload, PartCounts
 from turbo_ui.backends.placement import Placement, Waiting
 from turbo_ui.backends.sd3_turbo import Sd3Turbo
 from turbo_ui.errors import ModelUnavailable
@@ -236,18 +236,37 @@ def test_embeddings_and_what_stands_outside_the_blocks_stay(parts: dict[str, Any
 # --- what there is
 
 
+def numbers(parts: dict[str, Any]) -> dict[str, int]:
+    """The parameters of loaded networks."""
+    networks = {name: part for name, part in parts.items() if isinstance(part, torch.nn.Module)}
+    return {
+        name: sum(tensor.numel() for tensor in network.parameters())
+        for name, network in networks.items()
+    }
+
+
 def test_parts_are_counted(parts: dict[str, Any]) -> None:
-    counts = placement.counts_of(parts)
+    known = numbers(parts)
+    counts = PartCounts.of(known)
+    assert counts.transformer == known["transformer"]
+    assert counts.clips == known["text_encoder"] + known["text_encoder_2"]
+    assert counts.t5 == known["text_encoder_3"] > 0
+    assert counts.vae == known["vae"]
+    del known["text_encoder_3"]
+    assert PartCounts.of(known).t5 == 0
 
-    def count(name: str) -> int:
-        return sum(tensor.numel() for tensor in parts[name].parameters())
 
-    assert counts.transformer == count("transformer")
-    assert counts.clips == count("text_encoder") + count("text_encoder_2")
-    assert counts.t5 == count("text_encoder_3") > 0
-    assert counts.vae == count("vae") + count("tiny_vae")
-    del parts["text_encoder_3"]
-    assert placement.counts_of(parts).t5 == 0
+def test_a_model_says_what_it_takes_as_its_plan_holds_it(
+    folder: Path, parts: dict[str, Any]
+) -> None:
+    """Else others would be put away for memory that it leaves free."""
+    spec = checkpoints_sd3.spec(folder)
+    assert Sd3Turbo(spec, parts, CPU).spec == spec
+    plan = placement.fit(spec.id, numbers(parts), CPU)
+    full = Sd3Turbo(spec, parts, CPU, plan=plan)
+    assert full.spec == replace(spec, memory_bytes=plan.device_bytes // 2), "as in the catalog"
+    half = Sd3Turbo(spec, parts, replace(CPU, dtype=torch.float16), plan=plan)
+    assert half.spec.memory_bytes == plan.device_bytes
 
 
 def test_main_memory_is_a_cpus_room(parts: dict[str, Any]) -> None:
@@ -257,14 +276,14 @@ def test_main_memory_is_a_cpus_room(parts: dict[str, Any]) -> None:
     assert 0 < room.free_bytes <= room.total_bytes
     assert room.usable_bytes <= 3 * GB
     assert room.can_quantize == (importlib.util.find_spec("torchao") is not None)
-    assert placement.fit("tiny-sd3", parts, CPU) == replace(
-        WHOLE, device_bytes=placement.fit("tiny-sd3", parts, CPU).device_bytes
-    )
+    assert room.taken_bytes == 0
+    plan = placement.fit("tiny-sd3", numbers(parts), CPU)
+    assert plan == replace(WHOLE, device_bytes=plan.device_bytes)
 
 
 def test_a_limit_that_no_plan_keeps_is_told(parts: dict[str, Any]) -> None:
     with pytest.raises(ModelUnavailable, match="tiny-sd3 is not available: it needs"):
-        placement.fit("tiny-sd3", parts, CPU, max_bytes=1000)
+        placement.fit("tiny-sd3", numbers(parts), CPU, max_bytes=1000)
 
 
 def test_the_plan_that_changes_nothing_is_not_named(folder: Path) -> None:

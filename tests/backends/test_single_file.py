@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
+from turbo_ui.backends import single_file, sources, text_encoders
 from turbo_ui.backends.clip_vocabulary import clip_tokenizer
 from turbo_ui.backends.parts import part_class, read_folder
 from turbo_ui.backends.single_file import CONFIGS, read_file
@@ -160,7 +161,15 @@ def sd3_without(
             ("clip_l.safetensors", "clip_g.safetensors", "t5xxl.safetensors"),
             ["CLIP-L (clip_l.safetensors) and CLIP-G (clip_g.safetensors)", "text_encoders"],
         ),
-        (("tokenizer.json",), ["tokenizer.json or spiece.model is missing", "leave T5 out"]),
+        (
+            ("tokenizer.json",),
+            [
+                "T5 (t5xxl.safetensors) has no tokenizer.json beside it",
+                "from the folder tokenizer_3 of https://huggingface.co/stabilityai/",
+                "put it beside t5xxl.safetensors, or name it in the setting text_encoders",
+                "or leave t5xxl.safetensors out",
+            ],
+        ),
     ],
 )
 def test_sd3_says_exactly_which_text_encoder_is_missing(
@@ -171,6 +180,38 @@ def test_sd3_says_exactly_which_text_encoder_is_missing(
         read_file(SPEC, path, torch.float32, named=named, configs=configs)
     for text in said:
         assert text in caught.value.user_text
+
+
+def test_another_vocabulary_is_not_taken_for_t5s(sd3_folder: Path, tmp_path: Path) -> None:
+    """CLIP's has a file of the same name."""
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    clip_tokenizer().save_pretrained(tmp_path / "encoders")
+    with pytest.raises(ModelUnavailable, match="in encoders is not T5's, or is broken") as caught:
+        read_file(SPEC, path, torch.float32, named=named, configs=configs)
+    assert "Get tokenizer.json from the folder tokenizer_3 of https" in caught.value.user_text
+
+
+@pytest.mark.parametrize("what", ["folder", "files", "named folder"])
+def test_sd3_is_counted_without_being_read(
+    sd3_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    parts = checkpoints_sd3.parts(sd3_folder)
+    monkeypatch.setattr("safetensors.safe_open", None)
+    monkeypatch.setattr(text_encoders, "safe_open", None)
+    if what == "folder":
+        found = sources.num_parameters(SPEC, sd3_folder)
+    else:
+        named = named if what == "files" else [sd3_folder]
+        found = single_file.num_parameters(SPEC, path, named=named, configs=configs)
+    for name, part in parts.items():
+        if isinstance(part, torch.nn.Module) and name != "tiny_vae":
+            stored = {tensor.data_ptr(): tensor.numel() for tensor in part.state_dict().values()}
+            # CLIP-L's projection is not in a file of its own
+            config: Any = part.config
+            gone = config.hidden_size**2 if (name, what) == ("text_encoder", "files") else 0
+            assert found.pop(name) == sum(stored.values()) - gone, name
+    assert found == {}
 
 
 def test_a_named_text_encoder_that_is_none(sd3_folder: Path, tmp_path: Path) -> None:

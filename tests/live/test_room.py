@@ -14,13 +14,19 @@ from turbo_ui.live.room import Room, may_go
 GB = 1_000_000_000
 
 
-def model(name: str, size_gb: float, least_gb: float = 0) -> ModelSpec:
-    return other(name, memory_bytes=int(size_gb * GB), min_memory_bytes=int(least_gb * GB))
+def model(name: str, size_gb: float, least_gb: float = 0, enough_gb: float = 0) -> ModelSpec:
+    return other(
+        name,
+        memory_bytes=int(size_gb * GB),
+        enough_memory_bytes=int(enough_gb * GB),
+        min_memory_bytes=int(least_gb * GB),
+    )
 
 
 DOODLE = replace(model("doodle", 0.1), is_embedded=True)
 REMOTE = model("remote", 0)
 SMALL, MIDDLE, LARGE = model("small", 3), model("middle", 8), model("large", 30, 7)
+SUPPLE = model("supple", 30, 7, enough_gb=19)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +40,11 @@ SMALL, MIDDLE, LARGE = model("small", 3), model("middle", 8), model("large", 30,
         (80, [DOODLE, SMALL, MIDDLE], LARGE, []),
         (40, [DOODLE, SMALL, MIDDLE], LARGE, [SMALL]),
         (24, [DOODLE, SMALL, MIDDLE], LARGE, [SMALL, MIDDLE]),
+        (23, [DOODLE, SMALL], SUPPLE, []),
+        (23, [DOODLE, MIDDLE], SUPPLE, [MIDDLE]),
+        (23, [DOODLE, MIDDLE, model("tiny", 1)], SUPPLE, [MIDDLE]),
+        (18, [DOODLE, SMALL], SUPPLE, [SMALL]),
+        (10, [DOODLE, LARGE], REMOTE, []),
         (10, [SMALL], model("new", 5), []),
         (10, [SMALL, REMOTE], MIDDLE, [SMALL]),
     ],

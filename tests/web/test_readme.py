@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 from harness.app_process import ROOT
+from turbo_ui.catalog import CATALOG, ModelSpec
 
 README = (ROOT / "README.md").read_text("utf-8")
 CARD = yaml.safe_load(README.split("---")[1])
@@ -26,6 +28,17 @@ def test_the_card_says_what_a_space_needs() -> None:
     assert CARD["models"]
     assert CARD["tags"]
     assert CARD["suggested_hardware"]
+
+
+@pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.id)
+def test_each_model_is_there_with_its_licence(spec: ModelSpec) -> None:
+    (row,) = re.findall(rf"^\| `{re.escape(spec.id)}` \|.*$", README, re.MULTILINE)
+    licence = f"[{spec.licence}]({spec.licence_url})" if spec.licence_url else spec.licence
+    assert f"| {licence} |" in row
+    assert spec.attribution in README
+    if spec.is_gated:
+        assert f"(https://huggingface.co/{spec.source})" in row
+        assert "HF_TOKEN" in row
 
 
 def test_links_lead_somewhere() -> None:

@@ -111,10 +111,13 @@ class VaeLatents:
             BackendFailure: the picture is not finite, in the widest number type either.
         """
         decoded = self._decoded(latents)
-        if not is_finite(decoded) and self._widen():
-            decoded = self._decoded(latents)
         if not is_finite(decoded):
-            raise self._overflow("the picture")
+            if not is_finite(latents):  # not the VAE's fault: another number type of it cannot help
+                raise overflow("the latents", self._compute.dtype_name)
+            if self._widen():
+                decoded = self._decoded(latents)
+            if not is_finite(decoded):
+                raise overflow("the picture", self._compute.dtype_name)
         pixels = (decoded.float() / 2 + 0.5).clamp(0, 1) * 255
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1)
 
@@ -139,7 +142,7 @@ class VaeLatents:
         if not encoded.is_finite and self._widen():
             encoded = self._encoded(picture)
         if not encoded.is_finite:
-            raise self._overflow("the sketch's latents")
+            raise overflow("the sketch's latents", self._compute.dtype_name)
         return encoded
 
     def _encoded(self, picture: torch.Tensor) -> Encoded:
@@ -160,13 +163,6 @@ class VaeLatents:
         log.info("The VAE overflows in fp16 and runs in %s.", DTYPE_NAMES[self.dtype])
         return True
 
-    def _overflow(self, what: str) -> BackendFailure:
-        name = DTYPE_NAMES[self._compute.dtype]
-        return BackendFailure(
-            f"{what} holds numbers that are not finite; the model runs in {name}",
-            f"The model's numbers overflowed in {name}, so there is no picture. The board is kept.",
-        )
-
     def _randn(
         self, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
     ) -> torch.Tensor:
@@ -177,3 +173,13 @@ class VaeLatents:
 def is_finite(numbers: torch.Tensor) -> bool:
     """Whether all are. On a GPU this waits, at a point where the picture is waited for anyway."""
     return bool(torch.isfinite(numbers).all())
+
+
+def overflow(what: str, dtype_name: str) -> BackendFailure:
+    """There is no picture: `what` is not finite in the number type that the model runs in."""
+    wider = {"fp16": " Start with --dtype bf16, or fp32.", "bf16": " Start with --dtype fp32."}
+    return BackendFailure(
+        f"{what} holds numbers that are not finite; the model runs in {dtype_name}",
+        f"The model's numbers overflowed in {dtype_name}, so there is no picture. The board is "
+        f"kept.{wider.get(dtype_name, '')}",
+    )

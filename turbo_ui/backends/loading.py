@@ -13,7 +13,7 @@ from typing import Any
 from turbo_ui import catalog
 from turbo_ui.backends import compute, sources
 from turbo_ui.backends.base import Backend, LoadReport
-from turbo_ui.backends.parts import reading
+from turbo_ui.backends.parts import OPTIONAL, reading
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
@@ -56,7 +56,8 @@ def load_spec(
         max_batch: the most frames of one call; None is what the device is good at, which also
             bounds it.
         text_encoders: files and folders with the text encoders of a single file without them.
-        max_device_memory_bytes: the most that a model may take which can be made smaller.
+        max_device_memory_bytes: the most that all models together may take: how small one is made
+            that can be made smaller.
         remote_settings: of the model `remote`.
 
     Raises:
@@ -74,26 +75,17 @@ def load_spec(
     report("loading", f"Reading {spec.title} for {chosen.text}.")
     named = [Path(name).expanduser() for name in text_encoders]
     with reading(spec, "weights"):
-        return _read(spec, path, chosen, vae, report, max_batch, named, max_device_memory_bytes)
+        if spec.family == "sd3_turbo":
+            return _sd3_turbo(spec, path, chosen, vae, report, named, max_device_memory_bytes)
+        return _unet_turbo(spec, path, chosen, vae, report, max_batch)
 
 
-def _read(
-    spec: ModelSpec,
-    path: Path,
-    chosen: compute.Compute,
-    vae: str | None,
-    report: LoadReport,
-    max_batch: int | None,
-    text_encoders: Sequence[Path],
-    max_device_memory_bytes: int | None,
-) -> Backend:
-    parts = sources.read(spec, path, chosen.dtype, text_encoders=text_encoders)
+def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts, their networks ready to draw and never to be trained."""
     for part in parts.values():
         if hasattr(part, "requires_grad_"):
             part.eval().requires_grad_(False)
-    if spec.family == "sd3_turbo":
-        return _sd3_turbo(spec, parts, chosen, vae, report, max_device_memory_bytes)
-    return _unet_turbo(spec, parts, chosen, vae, report, max_batch)
+    return parts
 
 
 def _compute(spec: ModelSpec, device: str | None, dtype: str | None) -> compute.Compute:
@@ -107,12 +99,13 @@ def _compute(spec: ModelSpec, device: str | None, dtype: str | None) -> compute.
 
 def _unet_turbo(
     spec: ModelSpec,
-    parts: dict[str, Any],
+    path: Path,
     chosen: compute.Compute,
     vae: str | None,
     report: LoadReport,
     max_batch: int | None,
 ) -> Backend:
+    parts = _frozen(sources.read(spec, path, chosen.dtype))
     vae_name = "full"
     if vae == "tiny":
         tiny, why_not = _tiny_vae(spec, parts["vae"], chosen, report)
@@ -131,16 +124,23 @@ def _unet_turbo(
 
 def _sd3_turbo(
     spec: ModelSpec,
-    parts: dict[str, Any],
+    path: Path,
     chosen: compute.Compute,
     vae: str | None,
     report: LoadReport,
+    text_encoders: Sequence[Path],
     max_device_memory_bytes: int | None,
 ) -> Backend:
-    """The parts stay in main memory: what goes to the device when, the plan says."""
+    """The parts stay in main memory: what goes to the device when, the plan says. It is made before
+    they are read, so that nothing is read in vain."""
     from turbo_ui.backends import placement
     from turbo_ui.backends.sd3_turbo import Sd3Turbo
 
+    num_parameters = sources.num_parameters(spec, path, text_encoders)
+    plan = placement.fit(spec.id, num_parameters, chosen, max_device_memory_bytes)
+    skip = OPTIONAL if plan.t5 == "dropped" else ()
+    read = sources.read(spec, path, chosen.dtype, text_encoders=text_encoders, skip=skip)
+    parts = _frozen(read)
     vae_name = "full"
     tiny, why_not = _tiny_vae(spec, parts["vae"], chosen, report)
     if tiny is None:
@@ -149,7 +149,6 @@ def _sd3_turbo(
     else:
         parts["tiny_vae"] = tiny
         vae_name = "tiny" if vae == "tiny" else "full"
-    plan = placement.fit(spec.id, parts, chosen, max_device_memory_bytes)
     report("loading", f"Putting {spec.title} on {chosen.text}. {plan.text}".rstrip())
     return Sd3Turbo(spec, parts, chosen, vae_name, plan)
 

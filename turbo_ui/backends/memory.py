@@ -5,7 +5,7 @@ Only arithmetic: nothing here asks a device or moves a number (`placement` does)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +46,16 @@ class PartCounts:
     t5: int = 4_762_310_656
     vae: int = 83_819_683
 
+    @classmethod
+    def of(cls, num_parameters: Mapping[str, int]) -> PartCounts:
+        """From the parameters of each network by its name."""
+        return cls(
+            transformer=num_parameters["transformer"],
+            clips=num_parameters["text_encoder"] + num_parameters["text_encoder_2"],
+            t5=num_parameters.get("text_encoder_3", 0),
+            vae=num_parameters["vae"],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
@@ -57,7 +67,9 @@ class Room:
         host_free_bytes: of main memory, in which parts can wait for their turn.
         itemsize: bytes of a number in the type that the model computes in.
         can_quantize: torchao is installed.
-        max_bytes: an upper bound set by the user; None is `DEVICE_SHARE` of the device.
+        max_bytes: an upper bound set by the user for all models together; None is `DEVICE_SHARE` of
+            the device.
+        taken_bytes: of the device, by the models that are there already.
     """
 
     kind: DeviceKind
@@ -67,11 +79,12 @@ class Room:
     itemsize: int = 2
     can_quantize: bool = False
     max_bytes: int | None = None
+    taken_bytes: int = 0
 
     @property
     def usable_bytes(self) -> int:
         limit = int(self.total_bytes * DEVICE_SHARE) if self.max_bytes is None else self.max_bytes
-        return min(self.free_bytes, limit)
+        return max(0, min(self.free_bytes, limit - self.taken_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)

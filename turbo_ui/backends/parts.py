@@ -108,28 +108,31 @@ def read_folder(
     Raises:
         ModelUnavailable: a part is missing, of another class or broken; says which and why.
     """
-    try:
-        index = weights.index_of(folder)
-    except ModelUnavailable as error:
-        raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
-    layout = LAYOUTS[weights.PIPELINES[index["_class_name"]]]
-    wanted = {
-        name: classes
-        for name, classes in layout.items()
-        if name not in skip and (only is None or name in only)
-    }
-    named = {name: _class_named(spec, index, name, wanted[name]) for name in wanted}
-    for name, class_name in named.items():
-        if class_name is not None and has_weights(name):
-            check_weights(spec, folder / name)
+    named = _classes_of(spec, folder, only, skip)
     parts = {
         name: read_part(spec, part_class(class_name), folder / name, dtype)
         for name, class_name in named.items()
-        if class_name is not None
     }
-    if "scheduler" in parts and "unet" in layout:
+    if "scheduler" in parts and "unet" in parts:
         _check_prediction_type(spec, parts["scheduler"])
     return parts
+
+
+def num_parameters(
+    spec: ModelSpec, folder: Path, *, only: Collection[str] | None = None
+) -> dict[str, int]:
+    """How many parameters each network of a diffusers folder has, told from headers alone.
+
+    Raises:
+        ModelUnavailable: as for `read_folder`.
+    """
+    return {
+        name: sum(
+            weights.num_parameters(weights.shapes_of(file)) for file in _weight_files(folder / name)
+        )
+        for name in _classes_of(spec, folder, only, ())
+        if has_weights(name)
+    }
 
 
 def read_part(spec: ModelSpec, kind: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -201,6 +204,27 @@ def quiet() -> Iterator[None]:
             library.enable_progress_bar()
 
 
+def _classes_of(
+    spec: ModelSpec, folder: Path, only: Collection[str] | None, skip: Collection[str]
+) -> dict[str, str]:
+    """The classes of the parts that are wanted and there; weights that are not all there raise."""
+    try:
+        index = weights.index_of(folder)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
+    answer: dict[str, str] = {}
+    for name, known in LAYOUTS[weights.PIPELINES[index["_class_name"]]].items():
+        if name in skip or (only is not None and name not in only):
+            continue
+        class_name = _class_named(spec, index, name, known)
+        if class_name is None:
+            continue
+        if has_weights(name):
+            check_weights(spec, folder / name)
+        answer[name] = class_name
+    return answer
+
+
 def _class_named(
     spec: ModelSpec, index: dict[str, Any], name: str, known: tuple[str, ...]
 ) -> str | None:
@@ -223,5 +247,11 @@ def _check_prediction_type(spec: ModelSpec, scheduler: Any) -> None:
 
 def _variant(part: Path) -> str | None:
     """ "fp16" where the folder holds no other weights."""
-    files = list(part.glob("*.safetensors"))
-    return "fp16" if files and all(".fp16" in file.name for file in files) else None
+    files = _weight_files(part)
+    return "fp16" if files and ".fp16" in files[0].name else None
+
+
+def _weight_files(part: Path) -> list[Path]:
+    """Those that are read: the plain ones, else those in half precision."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if ".fp16" not in file.name] or files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -19,64 +20,41 @@ DENOISING = ("transformer", "tiny_vae")
 
 
 def fit(
-    model: str, parts: dict[str, Any], compute: Compute, max_bytes: int | None = None
+    model: str, num_parameters: Mapping[str, int], compute: Compute, max_bytes: int | None = None
 ) -> MemoryPlan:
-    """The best plan for these parts on this device, as it is now.
+    """The best plan for networks of these sizes on this device, as it is now.
 
     Args:
         model: its id, for the error.
-        parts: as `Sd3Turbo` takes them, in main memory.
-        max_bytes: the most device memory that it may take; None is `memory.DEVICE_SHARE` of all.
+        num_parameters: by the names of `Sd3Turbo`'s parts; none of them need be loaded.
+        max_bytes: the most device memory that all models together may take; None is
+            `memory.DEVICE_SHARE` of it.
 
     Raises:
         ModelUnavailable: no plan fits; says how much is missing.
     """
-    loaded_bytes = sum(
-        tensor.numel() * tensor.element_size()
-        for part in parts.values()
-        if isinstance(part, nn.Module)
-        for tensor in part.parameters()
-    )
-    return memory.choose(model, counts_of(parts), room(compute, loaded_bytes, max_bytes))
+    return memory.choose(model, PartCounts.of(num_parameters), room(compute, max_bytes))
 
 
-def counts_of(parts: dict[str, Any]) -> PartCounts:
-    """The parameters of parts that are loaded."""
-
-    def count(*names: str) -> int:
-        networks = [parts[name] for name in names if parts.get(name) is not None]
-        return sum(tensor.numel() for network in networks for tensor in network.parameters())
-
-    return PartCounts(
-        transformer=count("transformer"),
-        clips=count("text_encoder", "text_encoder_2"),
-        t5=count("text_encoder_3"),
-        vae=count("vae", "tiny_vae"),
-    )
-
-
-def room(compute: Compute, loaded_bytes: int = 0, max_bytes: int | None = None) -> Room:
-    """What the device and main memory have free.
-
-    Args:
-        loaded_bytes: of main memory that the parts hold already: theirs to use.
-    """
+def room(compute: Compute, max_bytes: int | None = None) -> Room:
+    """What the device and main memory have free."""
     device = compute.device
     host = psutil.virtual_memory()
-    host_free = host.available + loaded_bytes
-    free, total = host_free, host.total
+    free, total, taken = host.available, host.total, 0
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
+        taken = torch.cuda.memory_allocated(device)
         # what torch keeps for itself and does not use now is free, too
-        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free += torch.cuda.memory_reserved(device) - taken
     return Room(
         kind="cuda" if device.type == "cuda" else "mps" if device.type == "mps" else "cpu",
         free_bytes=free,
         total_bytes=total,
-        host_free_bytes=host_free,
+        host_free_bytes=host.available,
         itemsize=compute.dtype.itemsize,
         can_quantize=quantization.is_available(),
         max_bytes=max_bytes,
+        taken_bytes=taken,
     )
 
 

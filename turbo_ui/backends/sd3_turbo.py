@@ -9,7 +9,7 @@ batch may mix prompts, seeds, strengths and sketches.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,13 +17,14 @@ import torch
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
 from turbo_ui.backends.compute import Compute, StageClock
-from turbo_ui.backends.flow import FlowSampler, noised, num_denoising_steps, predicted_clean
-from turbo_ui.backends.latents import Encoded, is_finite
+from turbo_ui.backends.flow import FlowSampler, noised, num_denoising_steps
+from turbo_ui.backends.latents import Encoded
 from turbo_ui.backends.memory import WHOLE, MemoryPlan
 from turbo_ui.backends.placement import Placement
-from turbo_ui.backends.sd3_conditioning import Sd3Conditioning, TextEmbeds
+from turbo_ui.backends.sd3_conditioning import Sd3Conditioning
+from turbo_ui.backends.sd3_denoiser import Denoiser, Job
 from turbo_ui.backends.sd3_latents import ShiftedLatents
-from turbo_ui.catalog import ModelSpec
+from turbo_ui.catalog import ITEMSIZE, ModelSpec
 from turbo_ui.errors import BackendFailure, OutOfMemory
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
 
@@ -45,31 +46,11 @@ def dtype_name_for(device: torch.device) -> str:
     return "bf16"
 
 
-@dataclass
-class _Job:
-    """One request on its way.
-
-    Attributes:
-        first: the place in the schedule at which it joins.
-        x: its latents `(1, C, h, w)`, noised as that place wants them.
-        without: the empty prompt's embeddings, for guidance.
-    """
-
-    request: FrameRequest
-    index: int
-    num_steps: int
-    first: int
-    x: torch.Tensor
-    embeds: TextEmbeds
-    without: TextEmbeds | None
-    generator: torch.Generator
-
-
 class Sd3Turbo:
     """One loaded model. See `backends.base.Backend` for what each method promises.
 
     Args:
-        spec: the model.
+        spec: the model; `self.spec` says how much memory it takes as the plan holds it.
         parts: `tokenizer`, `text_encoder`, `tokenizer_2`, `text_encoder_2`, `transformer`, `vae`,
             `scheduler`; `tokenizer_3` and `text_encoder_3` where T5 is there and the plan does not
             drop it; `tiny_vae` where there is one, which paints the previews. The networks are in
@@ -92,14 +73,19 @@ class Sd3Turbo:
         max_batch: int | None = None,
     ) -> None:
         self.spec = spec
+        if plan.device_bytes:
+            # what it takes, and not what it would take in full: others may have the rest
+            needed = plan.device_bytes * ITEMSIZE // compute.dtype.itemsize
+            self.spec = replace(spec, memory_bytes=needed)
         self.max_batch = DEFAULT_MAX_BATCH if max_batch is None else max_batch
         self.plan = plan
         self._compute = compute
         self._vae_name = vae_name
         parts = without_t5(parts) if plan.t5 == "dropped" else parts
         self.placement = Placement(parts, plan, compute)
-        self._transformer = parts["transformer"]
-        width = int(self._transformer.config.joint_attention_dim)
+        config = parts["transformer"].config
+        self._denoiser = Denoiser(parts["transformer"], self.placement.bring)
+        width = int(config.joint_attention_dim)
         self.conditioning = Sd3Conditioning(parts, width, compute, self.placement.bring)
         self.latents = {
             name: ShiftedLatents(parts[part], compute)
@@ -108,7 +94,7 @@ class Sd3Turbo:
         }
         assert vae_name in self.latents, f"no {vae_name} VAE among the parts"
         factor = self.latents[vae_name].factor
-        side = factor * int(self._transformer.config.patch_size)
+        side = factor * int(config.patch_size)
         self._sampler = FlowSampler(parts["scheduler"], side)
 
     @property
@@ -149,7 +135,7 @@ class Sd3Turbo:
             latents.kept.clear()
 
     def close(self) -> None:
-        del self._transformer, self.conditioning, self.latents, self.placement
+        del self._denoiser, self.conditioning, self.latents, self.placement
         if self._compute.device.type == "cuda":
             torch.cuda.empty_cache()  # once, so that the next model finds the room
 
@@ -179,17 +165,15 @@ class Sd3Turbo:
                 return
             active = [job for job in jobs if job.first <= place]
             with torch.inference_mode(), clock.stage("denoise_ms"):
-                clean = self._step(active, schedule, place)
+                clean = self._denoiser.step(active, schedule, place)
             if place + 1 < steps:
                 yield from self._previews(active, clean, place, clock)
         yield from self._finals(jobs, clock)
 
     @torch.inference_mode()
-    def _prepare(
-        self, requests: list[FrameRequest], schedule: Any, clock: StageClock
-    ) -> list[_Job]:
+    def _prepare(self, requests: list[FrameRequest], schedule: Any, clock: StageClock) -> list[Job]:
         """Draws as diffusers does: the posterior's sample first, then the noise."""
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         latents = self.latents[requests[0].vae or self._vae_name]
         for index, request in enumerate(requests):
             with clock.stage("text_encode_ms"):
@@ -203,7 +187,7 @@ class Sd3Turbo:
             num_steps = num_denoising_steps(request, self._default_steps)
             first = len(schedule.timesteps) - num_steps
             x = noise if encoded is None else noised(original, noise, schedule.sigmas[first])
-            jobs.append(_Job(request, index, num_steps, first, x, embeds, without, generator))
+            jobs.append(Job(request, index, num_steps, first, x, embeds, without, generator))
         return jobs
 
     def _encoded(self, request: FrameRequest, latents: ShiftedLatents) -> Encoded | None:
@@ -212,42 +196,10 @@ class Sd3Turbo:
         self.placement.bring(self._part_of(latents))
         return latents.encode(request.sketch, request.width, request.height)
 
-    def _step(self, active: list[_Job], schedule: Any, place: int) -> torch.Tensor:
-        """One Euler step of each job's x; the clean latents that they show now `(B, C, h, w)`."""
-        x = torch.cat([job.x for job in active])
-        v = self._predict(active, x, schedule.timesteps[place])
-        if not is_finite(v):
-            raise self._overflow()
-        clean = predicted_clean(x, v, schedule.sigmas[place])
-        generators = [job.generator for job in active]
-        t = schedule.timesteps[place]
-        x = schedule.step(v, t, x, generator=generators, return_dict=False)[0]
-        for job, each in zip(active, x.split(1), strict=True):
-            job.x = each
-        return clean
-
-    def _predict(self, active: list[_Job], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """The transformer's v; with guidance it runs without and with the prompt, in one batch."""
-        self.placement.bring("transformer")
-        without = [job.without for job in active if job.without is not None]
-        embeds = TextEmbeds.cat([*without, *(job.embeds for job in active)])
-        x = torch.cat([x, x]) if without else x
-        v = self._transformer(
-            hidden_states=x,
-            timestep=t.expand(x.shape[0]),
-            encoder_hidden_states=embeds.prompt_embeds,
-            pooled_projections=embeds.pooled,
-            return_dict=False,
-        )[0]
-        if not without:
-            return v
-        plain, prompted = v.chunk(2)
-        return plain + active[0].request.guidance_scale * (prompted - plain)
-
     # --- pictures
 
     def _previews(
-        self, active: list[_Job], clean: torch.Tensor, place: int, clock: StageClock
+        self, active: list[Job], clean: torch.Tensor, place: int, clock: StageClock
     ) -> Iterator[Frame]:
         """The tiny VAE's picture; without one the full VAE's at half the size, enlarged."""
         with torch.inference_mode(), clock.stage("vae_decode_ms"):
@@ -259,7 +211,7 @@ class Sd3Turbo:
                 pictures = self.latents["full"].decode_half(clean)
         yield from self._frames(active, pictures, place, clock)
 
-    def _finals(self, jobs: list[_Job], clock: StageClock) -> Iterator[Frame]:
+    def _finals(self, jobs: list[Job], clock: StageClock) -> Iterator[Frame]:
         latents = self.latents[jobs[0].request.vae or self._vae_name]
         with torch.inference_mode(), clock.stage("vae_decode_ms"):
             self.placement.bring(self._part_of(latents))
@@ -270,7 +222,7 @@ class Sd3Turbo:
 
     def _frames(
         self,
-        jobs: list[_Job],
+        jobs: list[Job],
         pictures: torch.Tensor,
         place: int,
         clock: StageClock,
@@ -300,13 +252,6 @@ class Sd3Turbo:
         words = f"{self._compute.device.type} {self._compute.dtype_name} {vae} VAE eager"
         plan = self.plan.path
         return f"{words} batch {batch}" + (f", {plan}" if plan else "")
-
-    def _overflow(self) -> BackendFailure:
-        name = self._compute.dtype_name
-        return BackendFailure(
-            f"{self.spec.id}: the transformer's output is not finite; it runs in {name}",
-            f"The model's numbers overflowed in {name}, so there is no picture. The board is kept.",
-        )
 
 
 def without_t5(parts: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ conversions rename the keys; configurations and CLIP's vocabulary come with this
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ LDM_CLIP = "cond_stage_model.model."
 SDXL_CLIP_L = "conditioner.embedders.0.transformer."
 SDXL_CLIP_G = "conditioner.embedders.1.model."
 VAE = "first_stage_model."
+VAES = (VAE, "vae.")
+SD3_TEXT = "text_encoders."
 
 
 def read_file(
@@ -55,20 +58,41 @@ def read_file(
     Raises:
         ModelUnavailable: it is no such file, or something is missing in it; says what.
     """
-    try:
-        shapes = weights.shapes_of(path)
-        architecture = weights.architecture_of_shapes(path.name, shapes)
-    except ModelUnavailable as error:
-        raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
+    shapes, architecture = _header(spec, path)
     reader = _Reader(spec, path, tuple(shapes), configs / architecture, dtype)
     read = {"sd": _read_sd, "sdxl": _read_sdxl, "sd3": _read_sd3}[architecture]
-    with parts.reading(spec, path.name):
-        answer = read(reader)
+    answer: dict[str, Any] = {}
     if architecture == "sd3":
-        answer |= text_encoders.read(
+        # first, as one of them may be missing, and the rest takes longest
+        answer = text_encoders.read(
             spec, path, shapes, named, configs / architecture, dtype, skip=skip
         )
-    return answer
+    with parts.reading(spec, path.name):
+        return answer | read(reader)
+
+
+def num_parameters(
+    spec: ModelSpec, path: Path, *, named: Sequence[Path] = (), configs: Path = CONFIGS
+) -> dict[str, int]:
+    """How many parameters each network of a Stable Diffusion 3 has, told from headers alone;
+    arguments and errors are those of `read_file`."""
+    shapes, architecture = _header(spec, path)
+    assert architecture == "sd3", "the others are as large as they are"
+    own = {"transformer": 0, "vae": 0}
+    for key, shape in shapes.items():
+        if not key.startswith(SD3_TEXT):
+            own["vae" if key.startswith(VAES) else "transformer"] += math.prod(shape)
+    encoders = text_encoders.num_parameters(spec, path, shapes, named, configs / architecture)
+    return own | encoders
+
+
+def _header(spec: ModelSpec, path: Path) -> tuple[dict[str, tuple[int, ...]], weights.Architecture]:
+    """The shapes of a file's tensors, and its layout."""
+    try:
+        shapes = weights.shapes_of(path)
+        return shapes, weights.architecture_of_shapes(path.name, shapes)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
 
 
 class _Reader:
@@ -116,7 +140,7 @@ class _Reader:
         return parts.part_class(config["_class_name"]).from_config(config)
 
     def vae(self) -> Any:
-        state = self.tensors(VAE, "vae.")
+        state = self.tensors(*VAES)
         if not state:
             remedy = "Get the whole checkpoint, not a pruned one."
             raise ModelUnavailable(self.spec.id, "the file holds no VAE", remedy)
@@ -170,7 +194,7 @@ def _read_sdxl(reader: _Reader) -> dict[str, Any]:
 
 def _read_sd3(reader: _Reader) -> dict[str, Any]:
     """All but the text encoders and their tokenizers."""
-    keys = [key for key in reader.keys if not key.startswith((VAE, "vae.", "text_encoders."))]
+    keys = [key for key in reader.keys if not key.startswith((*VAES, SD3_TEXT))]
     state = reader.tensors(*keys)
     state = {key.removeprefix(weights.UNET_PREFIX): tensor for key, tensor in state.items()}
     config = reader.config("transformer") | _sd3_sizes(state)

@@ -61,6 +61,21 @@ def read(
     return single_file.read_file(spec, path, dtype, named=text_encoders, skip=skip)
 
 
+def num_parameters(
+    spec: ModelSpec, path: Path, text_encoders: Sequence[Path] = ()
+) -> dict[str, int]:
+    """How many parameters each network of a Stable Diffusion 3 has, from what `locate` found.
+
+    Told from headers alone, so that what will not be needed need not be read.
+
+    Raises:
+        ModelUnavailable: something is missing or broken; says what.
+    """
+    if path.is_dir():
+        return parts.num_parameters(spec, path)
+    return single_file.num_parameters(spec, path, named=text_encoders)
+
+
 def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
     """The small stand-in of a model's VAE.
 

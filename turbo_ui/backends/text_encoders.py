@@ -2,8 +2,8 @@
 
 The large checkpoints are given out without CLIP and T5; those come as files of their own
 (`clip_l.safetensors`, `clip_g.safetensors`, `t5xxl_fp16.safetensors`) or in a diffusers folder. The
-CLIPs have to be there. T5 may be left out, and takes its vocabulary along: a `tokenizer.json` or
-`spiece.model` beside it or named, too.
+CLIPs have to be there. T5 may be left out, and takes its vocabulary along: a `tokenizer.json`
+beside it or named, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
 CLIP_MARK = "text_model.embeddings.position_embedding.weight"
+T5_WORDS = "shared.weight"
 T5_MARK = "encoder.block.0.layer.0.SelfAttention.q.weight"
 INSIDE = {
     "text_encoder": "text_encoders.clip_l.transformer.",
@@ -36,7 +37,10 @@ TITLES = {
     "text_encoder": "CLIP-L (clip_l.safetensors)",
     "text_encoder_2": "CLIP-G (clip_g.safetensors)",
 }
-T5_TOKENIZERS = ("tokenizer.json", "spiece.model")
+IN_A_FOLDER = tuple(name for name in parts.LAYOUTS["sd3"] if name.startswith(("text", "token")))
+"""The parts that a diffusers folder has in place of such files."""
+T5_VOCABULARY = "tokenizer.json"
+T5_SOURCE = "https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo"
 REMEDY = "Name files or folders with them in the setting text_encoders."
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -49,9 +53,15 @@ class _Found:
     file: Path
     prefix: str
 
-    def state(self, shapes: Shapes) -> State:
+    @property
+    def shapes(self) -> Shapes:
+        """Of its own tensors."""
+        shapes = weights.shapes_of(self.file)
+        return {key: shape for key, shape in shapes.items() if key.startswith(self.prefix)}
+
+    def state(self) -> State:
         with safe_open(self.file, framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in shapes if key.startswith(self.prefix)}
+            state = {key: file.get_tensor(key) for key in self.shapes}
         return without_prefix(state, self.prefix)
 
 
@@ -76,10 +86,33 @@ def read(
     Raises:
         ModelUnavailable: one is missing; names all that are, and how to give them.
     """
+    where = _find(spec, path, shapes, named, configs)
+    if isinstance(where, Path):
+        return parts.read_folder(spec, where, dtype, only=IN_A_FOLDER, skip=skip)
+    answer = _clips(spec, where, configs, dtype)
+    if "text_encoder_3" in where and "text_encoder_3" not in skip:
+        answer |= _t5(spec, where["text_encoder_3"], named, configs, dtype)
+    return answer
+
+
+def num_parameters(
+    spec: ModelSpec, path: Path, shapes: Shapes, named: Sequence[Path], configs: Path
+) -> dict[str, int]:
+    """How many parameters each of them has, told from headers alone; arguments and errors are
+    those of `read`."""
+    where = _find(spec, path, shapes, named, configs)
+    if isinstance(where, Path):
+        return parts.num_parameters(spec, where, only=IN_A_FOLDER)
+    return {name: weights.num_parameters(found.shapes) for name, found in where.items()}
+
+
+def _find(
+    spec: ModelSpec, path: Path, shapes: Shapes, named: Sequence[Path], configs: Path
+) -> Path | dict[str, _Found]:
+    """Where they are: in a diffusers folder, or each in a file; the CLIPs are among them."""
     for folder in named:
         if folder.is_dir() and (folder / "model_index.json").is_file():
-            wanted = [name for name in parts.LAYOUTS["sd3"] if name.startswith(("text", "token"))]
-            return parts.read_folder(spec, folder, dtype, only=wanted, skip=skip)
+            return folder
     found = {
         name: _Found(path, prefix)
         for name, prefix in INSIDE.items()
@@ -91,10 +124,7 @@ def read(
     if missing:
         reason = f"{path.name} holds no text encoders; missing are {' and '.join(missing)}"
         raise ModelUnavailable(spec.id, reason, REMEDY)
-    answer = _clips(spec, found, configs, dtype)
-    if "text_encoder_3" in found and "text_encoder_3" not in skip:
-        answer |= _t5(spec, found["text_encoder_3"], named, configs, dtype)
-    return answer
+    return found
 
 
 def _files(spec: ModelSpec, named: Sequence[Path]) -> list[Path]:
@@ -103,7 +133,7 @@ def _files(spec: ModelSpec, named: Sequence[Path]) -> list[Path]:
     for path in named:
         if path.is_dir():
             files += sorted(path.glob("*.safetensors"))
-        elif path.name not in T5_TOKENIZERS:
+        elif path.name != T5_VOCABULARY:
             files.append(path)
         if not path.exists():
             raise ModelUnavailable(spec.id, f"the text encoder {path.name} is not there", REMEDY)
@@ -133,7 +163,7 @@ def _clips(
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     for name in TITLES:
-        state = found[name].state(weights.shapes_of(found[name].file))
+        state = found[name].state()
         if name == "text_encoder" and "text_projection.weight" not in state:
             # this model was trained on CLIP-L's pooled vector before its projection
             width = state[CLIP_MARK].shape[-1]
@@ -148,9 +178,10 @@ def _clips(
 def _t5(
     spec: ModelSpec, found: _Found, named: Sequence[Path], configs: Path, dtype: torch.dtype
 ) -> dict[str, Any]:
-    words = _t5_tokenizer(spec, [found.file.parent, *named])
-    state = found.state(weights.shapes_of(found.file))
-    state.setdefault("encoder.embed_tokens.weight", state["shared.weight"])
+    words = _t5_tokenizer(spec, found, named)
+    with parts.reading(spec, "text_encoder_3"):
+        state = found.state()
+        state.setdefault("encoder.embed_tokens.weight", state[T5_WORDS])
     kind = parts.part_class("T5EncoderModel")
     folder = str(configs / "text_encoder_3")
     config = kind.config_class.from_pretrained(folder, local_files_only=True)
@@ -160,17 +191,25 @@ def _t5(
     return {"text_encoder_3": model, "tokenizer_3": words}
 
 
-def _t5_tokenizer(spec: ModelSpec, places: Sequence[Path]) -> Any:
-    for place in places:
+def _t5_tokenizer(spec: ModelSpec, found: _Found, named: Sequence[Path]) -> Any:
+    get = f"Get {T5_VOCABULARY} from the folder tokenizer_3 of {T5_SOURCE}"
+    for place in (found.file, *named):
         folder = place if place.is_dir() else place.parent
         for within in (folder / "tokenizer_3", folder):
-            if any((within / name).is_file() for name in T5_TOKENIZERS):
+            if not (within / T5_VOCABULARY).is_file():
+                continue
+            try:
                 with parts.reading(spec, "tokenizer_3"):
-                    return parts.part_class("T5TokenizerFast").from_pretrained(
-                        str(within), local_files_only=True
-                    )
-    reason = f"T5 has no vocabulary beside it: {' or '.join(T5_TOKENIZERS)} is missing"
-    raise ModelUnavailable(spec.id, reason, "Put it there, name it too, or leave T5 out.")
+                    kind = parts.part_class("T5TokenizerFast")
+                    return kind.from_pretrained(str(within), local_files_only=True)
+            except ModelUnavailable:
+                reason = f"{T5_VOCABULARY} in {within.name} is not T5's, or is broken"
+                raise ModelUnavailable(spec.id, reason, f"{get}.") from None
+    file = found.file.name
+    remedy = f"{get} and put it beside {file}, or name it in the setting text_encoders, too"
+    if not found.prefix:
+        remedy += f"; or leave {file} out, and long prompts are followed less"
+    raise ModelUnavailable(spec.id, f"T5 ({file}) has no {T5_VOCABULARY} beside it", f"{remedy}.")
 
 
 def _config(configs: Path, part: str) -> dict[str, Any]:

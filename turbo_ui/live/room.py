@@ -40,6 +40,10 @@ class Room:
         """What a model takes with all of its parts on the device, in bytes."""
         return int(spec.memory_bytes * self.scale)
 
+    def enough(self, spec: ModelSpec) -> int:
+        """With this it draws as well, if in fewer bits, in bytes."""
+        return int((spec.enough_memory_bytes or spec.memory_bytes) * self.scale)
+
     def least(self, spec: ModelSpec) -> int:
         """The least with which it runs at all, in bytes."""
         return int((spec.min_memory_bytes or spec.memory_bytes) * self.scale)
@@ -47,7 +51,9 @@ class Room:
     def to_evict(self, wanted: ModelSpec, loaded: Sequence[ModelSpec]) -> list[ModelSpec]:
         """Which models have to go before `wanted` is read; empty where all fit.
 
-        A model that can be made smaller gets all the room that can be had.
+        A model that can be made smaller takes what is free and leaves the others their place, as
+        long as it draws as well with that; else it gets all the room that can be had. One that
+        takes nothing, as it runs elsewhere, drives none out.
 
         Args:
             loaded: what is on the device, the least recently used first.
@@ -55,10 +61,12 @@ class Room:
         Raises:
             ModelUnavailable: it does not fit even then; says how much it wants and what there is.
         """
+        if self.need(wanted) == 0:
+            return []
         free = self.max_bytes - sum(self.need(spec) for spec in loaded)
         gone: list[ModelSpec] = []
         for spec in may_go(loaded):
-            if free >= self.need(wanted):
+            if free >= self.enough(wanted):
                 break
             free += self.need(spec)
             gone.append(spec)
