@@ -25,13 +25,14 @@ _EVENTS = {"board": ("sync",)}
 
 
 class PagePart(gr.HTML):
-    """One part of the page; `name` is its template in `static/parts` and its name in `page.js`."""
+    """One part of the page, by its name in `page.js`; `template`, in `static/parts`, has that name,
+    too, unless another is given."""
 
-    def __init__(self, name: str, **kwargs: Any) -> None:
+    def __init__(self, name: str, template: str = "", **kwargs: Any) -> None:
         events = "".join(f'// triggers "{event}"\n' for event in _EVENTS.get(name, ()))
         super().__init__(
             value="",
-            html_template=(STATIC / "parts" / f"{name}.html").read_text("utf-8"),
+            html_template=(STATIC / "parts" / f"{template or name}.html").read_text("utf-8"),
             js_on_load=events + _MOUNT.replace("{url}", STATIC_URL).replace("{name}", name),
             apply_default_css=False,
             elem_id=name,

@@ -85,7 +85,7 @@ def build(
                             elem_id="model",
                             filterable=False,
                         )
-                        PagePart("model-state")
+                        PagePart("model-state", "model-line")
                     with gr.Column(elem_id="refine-box", min_width=0):
                         with gr.Row(elem_id="refine-row"):
                             refine = gr.Dropdown(
@@ -100,7 +100,7 @@ def build(
                                 min_width=0,
                             )
                             refine_now = gr.Button("Refine", elem_id="refine-now", size="sm")
-                        PagePart("refine-state")
+                        PagePart("refine-state", "model-line")
                     strength = gr.Slider(
                         0.05,
                         1,

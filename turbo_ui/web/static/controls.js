@@ -6,7 +6,7 @@
 import { NO_MODEL } from "./refine.js";
 
 const MAX_SEED = 2 ** 32 - 1;
-export const AUTO = "auto";
+const AUTO = "auto";
 
 const DEFAULTS = {
   prompt: "",
@@ -25,14 +25,14 @@ const DEFAULTS = {
 
 /** What the words beside the board mean, shown on hover. */
 const HELP = {
-  "#model": "Which model draws. Another one loads behind the running one and takes over when it is ready.",
-  "#refine": "A slower model that draws the same once more when your hand rests. A stroke stops it.",
+  "#model": "Which model draws. Another one loads in the background and takes over when it is ready.",
+  "#refine": "A slower model that draws the picture once more when your hand rests. A stroke stops it.",
   "#refine-auto": "On: the refine model draws when the hand rests. Off: it waits for the button.",
-  "#refine-now": "Have the refine model draw now.",
-  "#strength": "How far the picture may leave your sketch: little keeps its lines, 1 takes it as a hint.",
+  "#refine-now": "Has the refine model draw now.",
+  "#strength": "How far the picture may depart from your sketch: low keeps its lines, 1 takes it as a hint.",
   "#seed": "The same seed gives the same picture for the same drawing and words.",
   "#seed-lock": "Locked: the seed stays. Unlocked: every new stroke brings a new one.",
-  "#seed-dice": "A new seed now.",
+  "#seed-dice": "Picks a new seed.",
   "#steps": "Denoising steps. Auto is what the model draws best with; more is slower.",
   "#size": "Width and height of the picture. Auto is the model's own.",
   "#live": "On: the picture follows every stroke and word. Off: it waits for the button.",
@@ -116,7 +116,7 @@ export class Controls {
 }
 
 /** The side that a model draws when `wish` is asked for: the nearest one it can. */
-export function sideFor(model, wish) {
+function sideFor(model, wish) {
   if (!model) return 256;
   if (wish === AUTO) return model.live_size_px ?? model.default_size_px;
   const held = Math.min(model.max_size_px, Math.max(model.min_size_px, Number(wish)));

@@ -16,7 +16,7 @@ export class Examples {
 
   async load(url) {
     const answer = await fetch(url);
-    if (!answer.ok) throw new Error(`the examples did not come: ${answer.status}`);
+    if (!answer.ok) throw new Error(`The examples could not be loaded (${answer.status}).`);
     this.list = (await answer.json()).map((example) => ({
       ...example,
       objects: example.strokes.map(strokeFromExample),

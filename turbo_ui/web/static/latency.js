@@ -1,6 +1,7 @@
 // The latency strip: where the last frame's time went, the last 120 frames, and the counters.
 
 import { MAX_RECORDS, STAGES } from "./meter.js";
+import { put } from "./text.js";
 
 const REDRAW_MS = 100; // numbers that change faster cannot be read
 const MIN_SCALE_MS = 60;
@@ -32,8 +33,7 @@ export class LatencyStrip {
   }
 
   #put(name, text) {
-    const place = this.root.querySelector(`[data-value="${name}"]`);
-    if (place.textContent !== text) place.textContent = text;
+    put(this.root.querySelector(`[data-value="${name}"]`), text);
   }
 
   #show() {

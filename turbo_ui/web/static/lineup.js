@@ -39,7 +39,7 @@ export class Lineup {
   }
 
   #standing(refining) {
-    if (!this.canRefine) return "Cannot refine here: no WebSocket can be had";
+    if (!this.canRefine) return "Cannot refine here: WebSockets do not work";
     if (refining.state !== "ready") return "";
     const when = this.controls.values.is_refine_auto ? "Draws when the hand rests" : "Waits for the button";
     return refining.takes_sketch ? when : `${when}; the board is not sent`;

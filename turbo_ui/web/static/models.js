@@ -1,13 +1,16 @@
 // The models on offer and where each stands: the list behind the header's pill, the lines under the boxes.
 // Text goes in as text, never as HTML; an address in it becomes a link.
 
-const STATES = {
+import { put } from "./text.js";
+
+/** The states of a model in words. */
+export const STATES = {
   absent: "not loaded",
   downloading: "downloading",
   loading: "loading",
   warming: "warming up",
   ready: "ready",
-  evicted: "put away",
+  evicted: "unloaded",
   failed: "failed",
 };
 const ASK = { absent: "Load", evicted: "Load again", failed: "Retry" };
@@ -108,7 +111,7 @@ export class ModelLine {
 }
 
 /** "1.2 of 2.6 GB, 24 MB/s", as far as it is known; else nothing. */
-export function bytesText({ state, num_bytes: done, total_bytes: total, bytes_per_s: speed }) {
+function bytesText({ state, num_bytes: done, total_bytes: total, bytes_per_s: speed }) {
   if (state !== "downloading" || !done) return "";
   const words = total ? `${size(done, total)} of ${size(total)}` : size(done);
   return speed ? `${words}, ${size(speed)}/s` : words;
@@ -177,8 +180,4 @@ function add(host, tag, className = "") {
   element.className = className;
   host.append(element);
   return element;
-}
-
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -247,10 +247,8 @@ class Page {
 
   #showLane(way) {
     this.status.lane(way);
-    if (way === "event") this.status.say("No WebSocket can be had here: frames take a slower way, and no model refines them.");
     this.lineup.canRefine = way !== "event";
     if (this.session?.models.length) this.#showModels(this.session.models, this.session.activeModel);
-    if (way === "websocket") this.status.clear();
     if (way === "none") this.picture.setWaiting("Waiting for the server");
   }
 
@@ -279,7 +277,7 @@ class Page {
         this.board.onInk(performance.now());
         return;
       } catch (error) {
-        this.status.say(`The kept board could not be read (${error.message}). It starts afresh.`, "error");
+        this.status.say(`The saved board could not be read (${error.message}). A new one is started.`, "error");
       }
     }
     examples.then(() => this.board.document.isEmpty && !this.board.active && this.#pick(this.examples.list[0])).catch(() => {});

@@ -1,5 +1,7 @@
 // The picture: unpacks frames, paints the newest, never shows an older one after it, never goes blank.
 
+import { put } from "./text.js";
+
 /** Paints JPEG or PNG bytes onto a canvas. */
 export class Picture {
   constructor(root) {
@@ -74,7 +76,7 @@ export class Picture {
     };
     const [text, help] = texts[stage];
     this.badge.dataset.stage = model || stage === "refined" ? stage : "none";
-    if (this.badge.textContent !== text) this.badge.textContent = text;
+    put(this.badge, text);
     this.badge.title = help;
   }
 
@@ -90,14 +92,12 @@ export class Picture {
     const words = [model?.title ?? request.model, size, stepsText, `seed\u00a0${request.seed}`];
     // some licences want to be named where the picture is shown
     if (model?.attribution) words.push(model.attribution);
-    const text = words.join(" · ");
-    if (this.caption.textContent !== text) this.caption.textContent = text;
+    put(this.caption, words.join(" · "));
   }
 
   /** What the empty sheet says until the first picture; `share` of it is done, where that is known. */
   setWaiting(text, share = null, isFailed = false) {
-    const line = this.wait.querySelector("[data-wait]");
-    if (line.textContent !== text) line.textContent = text;
+    put(this.wait.querySelector("[data-wait]"), text);
     this.wait.classList.toggle("is-still", isFailed);
     this.wait.classList.toggle("has-share", share !== null);
     this.wait.style.setProperty("--share", String(share ?? 0));

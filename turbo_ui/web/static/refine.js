@@ -28,10 +28,7 @@ export class Refiner {
   /** Something that affects the picture changed: whatever is being refined shows an old board. */
   touched() {
     this.touchedAt = performance.now();
-    this.turn += 1;
-    this.id = null;
-    this.#tell("draft");
-    this.look();
+    this.again();
   }
 
   /** Looks whether a refine is due, now or when the hand has rested long enough. */

@@ -33,7 +33,7 @@ export class Session {
     url.protocol = url.protocol.replace("http", "ws");
     this.lane = new Lane(url, shelfPage, {
       onMessage: (header, payload) => this.#receive(header, payload),
-      onState: (state, code) => this.#laneState(state, code),
+      onState: (state) => this.#laneState(state),
     });
   }
 
@@ -106,7 +106,9 @@ export class Session {
     }
   }
 
-  #laneState(state, code) {
+  #laneState(state) {
+    // one more try that failed: what travels as an event meanwhile is still on its way
+    if (state !== "open" && this.way === "event") return;
     this.loop.reset();
     this.sentParams = {};
     this.#forgetSketch();
@@ -116,11 +118,11 @@ export class Session {
     if (state === "open") {
       this.way = "websocket";
       this.loop.touch();
-    } else if (this.way !== "event") {
+    } else {
       this.way = "none";
       if (this.lane.failures >= FALLBACK_AFTER) this.#tryFallback();
     }
-    this.page.onLane(this.way, code);
+    this.page.onLane(this.way);
   }
 
   /** The server's sketch is not the one that this page thinks it has: the next is sent whole. */

@@ -1,6 +1,7 @@
 // What the page says about itself: connection, model, notices. Text goes in as text, never as HTML.
 
-import { ON_ITS_WAY } from "./models.js";
+import { ON_ITS_WAY, STATES } from "./models.js";
+import { put } from "./text.js";
 
 const NOTICE_MS = 8000;
 
@@ -8,7 +9,7 @@ const NOTICE_MS = 8000;
 const LANES = {
   connecting: ["connecting", "Connecting", "The live lane is being opened."],
   websocket: ["live", "Live", "Connected: frames travel over the live lane."],
-  event: ["slow", "Live, the slow way", "A WebSocket cannot be had here, so frames travel as Gradio events. Nothing is refined."],
+  event: ["slow", "Live, the slow way", "WebSockets do not work here: frames travel as Gradio events, and no model refines them."],
   none: ["offline", "Reconnecting", "The server cannot be reached. Draw on: the board is kept here and sent on return."],
 };
 
@@ -23,11 +24,14 @@ export class Status {
     root.querySelector("[data-dismiss]").addEventListener("click", () => this.clear());
   }
 
+  /** Shows how frames travel, and says so where that is the slow way. */
   lane(way) {
     const [state, text, help] = LANES[way];
     this.lanePill.dataset.state = state;
     put(this.lanePill.querySelector("[data-text]"), text);
     this.lanePill.title = help;
+    if (way === "event") this.say(help);
+    if (way === "websocket") this.clear();
   }
 
   /**
@@ -41,8 +45,7 @@ export class Status {
     const isOnItsWay = ON_ITS_WAY.includes(chosen?.state);
     const state = active ? (isOnItsWay ? "busy" : "ready") : isOnItsWay ? "busy" : "waiting";
     this.modelPill.dataset.state = state;
-    const word = { downloading: "downloading", loading: "loading", warming: "warming up" }[chosen?.state];
-    const words = [active?.title, word && `${chosen.title} is ${word}`].filter(Boolean);
+    const words = [active?.title, isOnItsWay && `${chosen.title} is ${STATES[chosen.state]}`].filter(Boolean);
     put(this.modelPill.querySelector("[data-text]"), words.join(" · ") || "No model yet");
     const text = isOnItsWay || !active ? chosen?.text : `Runs on ${active.device}`;
     this.modelPill.title = [text, "Click for all models."].filter(Boolean).join(" ");
@@ -64,8 +67,4 @@ export class Status {
   clear() {
     this.notice.classList.remove("is-shown");
   }
-}
-
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
