@@ -111,26 +111,34 @@ def vae(kind: VaeKind, scaling_factor: float = 0.18215) -> Any:
     `scaling_factor` is the full VAE's.
     """
     if kind == "kl":
-        options: dict[str, Any] = {
+        return full_vae(latent_channels=4, scaling_factor=scaling_factor)
+    if kind == "tiny":
+        return tiny_vae(num_stages=4, latent_channels=4)
+    return tiny_vae(num_stages=5, latent_channels=16, scaling_factor=16.0)
+
+
+def full_vae(**config: Any) -> AutoencoderKL:
+    """AutoencoderKL with a factor of 8; `config` is what its family sets."""
+    return AutoencoderKL(
+        **{
             "down_block_types": ("DownEncoderBlock2D",) * 4,
             "up_block_types": ("UpDecoderBlock2D",) * 4,
             "block_out_channels": (8, 8, 16, 16),
+            "layers_per_block": 1,
+            "norm_num_groups": 8,
+            **config,
         }
-        return AutoencoderKL(
-            layers_per_block=1,
-            latent_channels=4,
-            norm_num_groups=8,
-            scaling_factor=scaling_factor,
-            **options,
-        )
-    stages = 4 if kind == "tiny" else 5
+    )
+
+
+def tiny_vae(num_stages: int, **config: Any) -> AutoencoderTiny:
+    """AutoencoderTiny with a factor of 2 to the power of its stages but one."""
     small = AutoencoderTiny(
-        encoder_block_out_channels=(16,) * stages,
-        decoder_block_out_channels=(16,) * stages,
-        num_encoder_blocks=(1,) * stages,
-        num_decoder_blocks=(1,) * stages,
-        latent_channels=4 if kind == "tiny" else 16,
-        scaling_factor=1.0 if kind == "tiny" else 16.0,
+        encoder_block_out_channels=(16,) * num_stages,
+        decoder_block_out_channels=(16,) * num_stages,
+        num_encoder_blocks=(1,) * num_stages,
+        num_decoder_blocks=(1,) * num_stages,
+        **config,
     )
     # fresh weights decode to an even near-black, in which no difference could be seen
     last = small.decoder.layers[-1]
@@ -187,10 +195,9 @@ def make_sdxl(folder: Path, *, vae_kind: VaeKind = "kl", variant: str | None = N
 @contextmanager
 def seeded() -> Iterator[None]:
     """Weights that are the same in every run, and nobody else's dice touched."""
-    rng_state = torch.random.get_rng_state()
-    torch.manual_seed(7)
-    yield
-    torch.random.set_rng_state(rng_state)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        yield
 
 
 def saved(pipeline: Any, folder: Path, variant: str | None) -> Path:

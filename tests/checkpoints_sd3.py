@@ -17,20 +17,18 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
 from transformers import (
-    CLIPTextConfig,
     CLIPTextModelWithProjection,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
 )
 
-from tests.checkpoints import ALPHABET, tokenizer
+from tests.checkpoints import ALPHABET, full_vae, seeded, text_config, tiny_vae, tokenizer
 from turbo_ui.catalog import ModelSpec
 
 CLIP_WIDTHS = (32, 48)
 T5_WIDTH = 128
 """At least the CLIPs' together, as their tokens are padded to it."""
-PATCH_PX = 16
 
 
 def t5_tokenizer() -> T5Tokenizer:
@@ -41,21 +39,15 @@ def t5_tokenizer() -> T5Tokenizer:
 
 
 def clip(vocab_size: int, width: int, hidden_act: str) -> CLIPTextModelWithProjection:
-    return CLIPTextModelWithProjection(
-        CLIPTextConfig(
-            vocab_size=vocab_size,
-            hidden_size=width,
-            intermediate_size=2 * width,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            max_position_embeddings=16,
-            hidden_act=hidden_act,
-            projection_dim=width,
-            bos_token_id=vocab_size - 2,
-            eos_token_id=vocab_size - 1,
-            pad_token_id=vocab_size - 1,
-        )
+    config = text_config(
+        vocab_size,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=3,
+        hidden_act=hidden_act,
+        projection_dim=width,
     )
+    return CLIPTextModelWithProjection(config)
 
 
 def t5(vocab_size: int) -> T5EncoderModel:
@@ -88,41 +80,13 @@ def transformer(dual_attention_layers: tuple[int, ...] = ()) -> SD3Transformer2D
 
 
 def vae() -> AutoencoderKL:
-    options: dict[str, Any] = {
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "block_out_channels": (8, 8, 16, 16),
-    }
-    return AutoencoderKL(
-        layers_per_block=1,
+    return full_vae(
         latent_channels=16,
-        norm_num_groups=8,
         scaling_factor=1.5305,
         shift_factor=0.0609,
         use_quant_conv=False,
         use_post_quant_conv=False,
-        **options,
     )
-
-
-def tiny_vae() -> AutoencoderTiny:
-    """taesd3's layout."""
-    small = AutoencoderTiny(
-        encoder_block_out_channels=(16,) * 4,
-        decoder_block_out_channels=(16,) * 4,
-        num_encoder_blocks=(1,) * 4,
-        num_decoder_blocks=(1,) * 4,
-        latent_channels=16,
-        shift_factor=0.0,
-    )
-    # fresh weights decode to an even near-black, in which no difference could be seen
-    last = small.decoder.layers[-1]
-    assert isinstance(last, torch.nn.Conv2d)
-    assert last.bias is not None
-    with torch.no_grad():
-        last.weight.mul_(20)
-        last.bias.fill_(0.5)
-    return small
 
 
 def make(
@@ -135,8 +99,7 @@ def make(
 ) -> Path:
     """Saves a tiny SD3 and, beside its parts, a `tiny_vae`; the same arguments give the same
     weights. The variant "fp16" holds halves, as it does on the hub."""
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
+    with seeded():
         words, words_3 = tokenizer(), t5_tokenizer()
         options: dict[str, Any] = {"text_encoder_3": None, "tokenizer_3": None}
         if has_t5:
@@ -153,7 +116,7 @@ def make(
             tokenizer_2=tokenizer(),
             **options,
         )
-        small: Any = tiny_vae()
+        small: Any = tiny_vae(num_stages=4, latent_channels=16, shift_factor=0.0)
     if variant == "fp16":
         pipeline.to(dtype=torch.float16)
         small.to(torch.float16)
@@ -182,7 +145,10 @@ def pipeline(folder: Path) -> Any:
     absent: dict[str, Any] = {}
     if not (folder / "text_encoder_3").exists():
         absent = {"text_encoder_3": None, "tokenizer_3": None}
-    return StableDiffusion3Pipeline.from_pretrained(str(folder), dtype=torch.float32, **absent)
+    variant = "fp16" if list((folder / "transformer").glob("*.fp16.*")) else None
+    return StableDiffusion3Pipeline.from_pretrained(
+        str(folder), dtype=torch.float32, variant=variant, **absent
+    )
 
 
 def parts(folder: Path) -> dict[str, Any]:
