@@ -10,17 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import turbo_ui
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
+from tests.backends.parity import TOLERANCE, Reference, difference, drawing
+from tests.backends.test_sd3_turbo import theirs as sd3_picture
 from turbo_ui.backends import hub, loading, memory, parts, remote, single_file
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
-from turbo_ui.frames import FrameRequest
+from turbo_ui.frames import FrameRequest, Pixels
 from turbo_ui.remote_settings import RemoteSettings
 
 
@@ -53,10 +54,23 @@ def test_the_public_load_refuses_what_is_not_there() -> None:
         turbo_ui.load("doodle", device="tpu")
 
 
-def test_the_fp16_variant_is_found(checkpoint: MakeCheckpoint) -> None:
-    folder = checkpoint(variant="fp16")
+def test_the_fp16_variant_draws_what_diffusers_draws(checkpoint: MakeCheckpoint) -> None:
+    folder = checkpoint(vae_kind="kl", variant="fp16")
     assert list(folder.glob("unet/*.fp16.safetensors"))
-    assert load(folder).generate([FrameRequest(model="tiny-turbo", width=64, height=64)])
+    wanted = FrameRequest(model="tiny-turbo", width=64, height=64, image=drawing(), seed=2)
+    (frame,) = load(folder).generate([wanted])
+    expected = Reference.of_sd(folder, variant="fp16").picture(wanted)
+    assert difference(frame.image, expected) <= TOLERANCE
+
+
+def test_the_fp16_variant_of_stable_diffusion_3_draws_what_diffusers_draws(tmp_path: Path) -> None:
+    folder = checkpoints_sd3.make(tmp_path, variant="fp16")
+    assert list(folder.glob("text_encoder_3/*.fp16.safetensors"))
+    spec = checkpoints_sd3.spec(folder)
+    backend = loading.load_spec(spec, quiet, device="cpu")
+    wanted = FrameRequest(model=spec.id, width=64, height=64, image=drawing(), seed=2)
+    (frame,) = backend.generate([wanted])
+    assert difference(frame.image, sd3_picture(folder, wanted)) <= TOLERANCE
 
 
 def test_loading_tells_where_it_is(checkpoint: MakeCheckpoint) -> None:
@@ -137,6 +151,7 @@ def in_scheduler(**changed: Any) -> Callable[[Path], None]:
         (write("model_index.json", b"[1]"), "cannot be read"),
         (in_index(_class_name="FluxPipeline"), "FluxPipeline"),
         (in_index(unet=["diffusers", "UNet3DConditionModel"]), "UNet3DConditionModel"),
+        (in_index(unet=["code_in_the_folder", "Own"]), "its unet is Own"),
         (in_index(scheduler=["diffusers", "DDIMScheduler"]), "DDIMScheduler"),
         (in_index(tokenizer=None), "tokenizer"),
         (in_scheduler(prediction_type="flow"), "flow"),
@@ -169,17 +184,49 @@ def test_a_pickle_is_refused_and_a_broken_file_is_said(tmp_path: Path) -> None:
         load(pickled)
 
 
-def test_a_single_file_draws_what_its_folder_draws(
-    checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def with_configs(monkeypatch: pytest.MonkeyPatch, configs: Path) -> None:
+    """Single files are read by a tiny checkpoint's configurations, not by those of full size."""
+    for name in ("read_file", "num_parameters"):
+        monkeypatch.setattr(single_file, name, partial(getattr(single_file, name), configs=configs))
+
+
+@pytest.mark.parametrize("image", [None, 2])
+@pytest.mark.parametrize("family", ["sd", "sdxl", "sd3"])
+def test_a_single_file_draws_what_diffusers_draws(
+    checkpoint: MakeCheckpoint,
+    sdxl_checkpoint: MakeCheckpoint,
+    sd3_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    image: int | None,
 ) -> None:
-    folder = checkpoint(vae_kind="kl")
-    path = checkpoints_ldm.sd_file(folder, tmp_path / "tiny.safetensors")
-    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd")
-    monkeypatch.setattr(single_file, "read_file", partial(single_file.read_file, configs=configs))
-    wanted = FrameRequest(model="tiny-turbo", width=64, height=64, prompt="a cat", seed=3)
-    (expected,), (found,) = load(folder).generate([wanted]), load(path).generate([wanted])
-    # equal weights, but where a tensor lies in memory decides how it is summed
-    assert np.abs(expected.image.astype(int) - found.image.astype(int)).max() <= 1
+    path = tmp_path / "tiny.safetensors"
+    draw: Callable[[FrameRequest], Pixels]
+    if family == "sd":
+        folder = checkpoint(vae_kind="kl")
+        checkpoints_ldm.sd_file(folder, path)
+        draw = Reference.of_sd(folder).picture
+    elif family == "sdxl":
+        folder = sdxl_checkpoint(vae_kind="kl")
+        checkpoints_ldm.sdxl_file(folder, path)
+        draw = Reference.of_sdxl(folder).picture
+    else:
+        folder = sd3_folder
+        checkpoints_ldm.sd3_file(folder, path)
+        draw = partial(sd3_picture, folder)
+    with_configs(monkeypatch, checkpoints_ldm.configs_of(folder, tmp_path / "configs", family))
+    make = checkpoints_sd3.spec if family == "sd3" else checkpoints.spec
+    spec = replace(make(folder), source=str(path))
+    named = [str(folder)] if family == "sd3" else []
+    backend = loading.load_spec(spec, quiet, device="cpu", text_encoders=named)
+    sketch = None if image is None else drawing(image)
+    wanted = FrameRequest(
+        model=spec.id, width=64, height=64, prompt="a cat", seed=3, strength=0.7, image=sketch
+    )
+    (frame,) = backend.generate([wanted])
+    assert frame.image.std() > 10, "a picture in which a difference would be seen"
+    assert difference(frame.image, draw(wanted)) <= TOLERANCE
 
 
 def test_an_entry_of_another_family_says_so(checkpoint: MakeCheckpoint) -> None:
@@ -268,9 +315,7 @@ def test_a_t5_that_the_plan_drops_is_not_read(
     spec, named = checkpoints_sd3.spec(sd3_folder), []
     if is_file:
         configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
-        for name in ("read_file", "num_parameters"):
-            with_configs = partial(getattr(single_file, name), configs=configs)
-            monkeypatch.setattr(single_file, name, with_configs)
+        with_configs(monkeypatch, configs)
         path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
         named = checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)
         (tmp_path / "tokenizer.json").unlink()
@@ -304,3 +349,11 @@ def test_a_remote_model_needs_no_files() -> None:
     backend = loading.load_spec(remote.spec_of(settings), quiet, remote_settings=settings)
     assert backend.spec.id == "remote"
     backend.close()
+
+
+def test_no_code_that_comes_with_a_model_is_run() -> None:
+    """Nowhere is a library told to trust it, and a folder may name known classes only."""
+    package = Path(turbo_ui.__file__).parent
+    sources = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    assert any("from_pretrained" in source for source in sources)
+    assert not any("trust_remote_code" in source for source in sources)

@@ -149,7 +149,8 @@ def _sd3_turbo(
     else:
         parts["tiny_vae"] = tiny
         vae_name = "tiny" if vae == "tiny" else "full"
-    report("loading", f"Putting {spec.title} on {chosen.text}. {plan.text}".rstrip())
+    words = "; ".join(word for word in (chosen.text, plan.text) if word)
+    report("loading", f"Putting {spec.title} on {words}.")
     return Sd3Turbo(spec, parts, chosen, vae_name, plan)
 
 
