@@ -263,7 +263,9 @@ def calls(switchboard: Switchboard, host: str = "127.0.0.1", **given: Any) -> It
     """An app that holds nothing but the API, asked from this machine."""
     engine = Engine(switchboard)
     chosen = Settings(host=host, **given)
-    app = Starlette(routes=[ImagesApi(engine, Roster(switchboard), chosen).route])
+    api = ImagesApi(engine, Roster(switchboard), chosen)
+    app = Starlette(routes=[api.route])
+    app.state.api = api
     engine.start()
     try:
         with TestClient(
@@ -510,6 +512,26 @@ def test_only_so_many_calls_at_once(backend: FakeBackend) -> None:
         assert error_of(refused)["code"] == "rate_limit_exceeded"
         assert answers[0].is_success
         assert generate(api).is_success
+
+
+def test_a_stop_answers_the_calls_that_wait(backend: FakeBackend) -> None:
+    backend.gate = threading.Event()
+    answers: list[Any] = []
+    with calls(ready_switchboard(backend)) as api:
+        waiting = threading.Thread(target=lambda: answers.append(generate(api)))
+        waiting.start()
+        assert backend.has_started.wait(30)
+        app: Any = api.app
+        app.state.api.stop()
+        waiting.join(30)
+        answers.append(generate(api))
+        backend.gate.set()
+    for answer in answers:
+        assert answer.status_code == 503
+        assert error_of(answer)["code"] == "server_stopping"
+        assert answer.headers["retry-after"], "it may be back soon"
+    assert len(answers) == 2
+    assert len(backend.calls) == 1
 
 
 # --- models and their states

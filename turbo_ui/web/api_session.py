@@ -25,7 +25,7 @@ class EngineSession:
         self._engine = engine
         self._request = request
         self._id = f"api-{secrets.token_urlsafe(12)}"
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._num_asked = 0
 
@@ -39,7 +39,12 @@ class EngineSession:
         self._gone.cancel()
         await asyncio.gather(self._gone, return_exceptions=True)
 
-    def _publish(self, event: Event) -> None:
+    def stop(self) -> None:
+        """The server stops: what has come is still taken, nothing more is waited for. From any
+        thread."""
+        self._publish(None)
+
+    def _publish(self, event: Event | None) -> None:
         """Called on the engine's threads."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
@@ -49,7 +54,8 @@ class EngineSession:
 
         Raises:
             TurboUIError: the model failed on it.
-            ApiError: it took too long, another model came in between, or nobody waits any more.
+            ApiError: it took too long, another model came in between, the server stops, or nobody
+                waits any more.
         """
         self._num_asked += 1
         now = time.monotonic()
@@ -58,6 +64,8 @@ class EngineSession:
         until = now + ANSWER_WITHIN_S
         while True:
             event = await self._next_event(until - time.monotonic())
+            if event is None:
+                raise stopping()
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Published) and event.frame.is_last:
@@ -66,7 +74,7 @@ class EngineSession:
                     raise unavailable(text, "model_loading", LOADING_RETRY_S)
                 return event.frame
 
-    async def _next_event(self, within_s: float) -> Event:
+    async def _next_event(self, within_s: float) -> Event | None:
         waiting = asyncio.create_task(self._events.get())
         done, _ = await asyncio.wait(
             {waiting, self._gone},
@@ -80,6 +88,11 @@ class EngineSession:
             raise ApiError(499, "The client has gone.", "client_gone")
         text = f"No picture within {ANSWER_WITHIN_S:g} s. Try again later."
         raise unavailable(text, "timeout")
+
+
+def stopping() -> ApiError:
+    """The server draws nothing more, and may be back soon."""
+    return unavailable("The server stops.", "server_stopping", LOADING_RETRY_S)
 
 
 async def _until_gone(request: Request) -> None:

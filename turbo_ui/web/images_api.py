@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -31,7 +31,7 @@ from turbo_ui.web.api_access import Access
 from turbo_ui.web.api_bodies import read_body, read_form, read_json
 from turbo_ui.web.api_errors import ApiError, in_api_form, too_large, unavailable
 from turbo_ui.web.api_parameters import Wanted, read
-from turbo_ui.web.api_session import LOADING_RETRY_S, EngineSession
+from turbo_ui.web.api_session import LOADING_RETRY_S, EngineSession, stopping
 from turbo_ui.web.guard import address_of
 from turbo_ui.web.roster import Roster
 
@@ -56,6 +56,8 @@ class ImagesApi:
         self.settings = settings
         self.access = Access(settings)
         self.num_running: Counter[str] = Counter()
+        self._sessions: set[EngineSession] = set()
+        self._is_stopping = False
         self._started_at = int(time.time())
         self._known: dict[str, str] = {}
         routes: list[BaseRoute] = [
@@ -66,6 +68,12 @@ class ImagesApi:
             Route("/{path:path}", self._answered(self._nothing), methods=METHODS),
         ]
         self.route = Mount(PREFIX, routes=routes)
+
+    def stop(self) -> None:
+        """Answers the calls that wait for a picture, and refuses new ones. From any thread."""
+        self._is_stopping = True
+        for session in list(self._sessions):
+            session.stop()
 
     def _route(self, method: str, path: str, handler: Handler) -> Route:
         self._known[path] = method
@@ -199,7 +207,7 @@ class ImagesApi:
         if picture is not None:
             sketch = await asyncio.to_thread(self._sketch, picture, width, height)
         items: list[dict[str, Any]] = []
-        async with EngineSession(self.engine, request) as session:
+        async with self._session(request) as session:
             for number in range(wanted.n):
                 frame = await session.frame(wanted.request(spec, sketch, number))
                 packed = await asyncio.to_thread(_packed, frame, wanted.jpeg_quality)
@@ -214,6 +222,17 @@ class ImagesApi:
                 "model": spec.id,
             }
         )
+
+    @contextlib.asynccontextmanager
+    async def _session(self, request: Request) -> AsyncIterator[EngineSession]:
+        async with EngineSession(self.engine, request) as session:
+            self._sessions.add(session)
+            try:
+                if self._is_stopping:  # asked after it can be found by `stop`
+                    raise stopping()
+                yield session
+            finally:
+                self._sessions.discard(session)
 
     def _sketch(self, picture: bytes, width: int, height: int) -> Sketch:
         pixels = imaging.decode(picture, max_px=self.settings.max_image_px)

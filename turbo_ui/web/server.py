@@ -103,6 +103,7 @@ class Server:
         until = time.monotonic() + self.settings.max_stop_s
         self.lane.announce_stop()
         self.engine.stop(max(0.1, self.settings.max_stop_s - 2 * LANE_STOP_S - 1))
+        self.api.stop()
         self.lane.stop(LANE_STOP_S)
         self.blocks.close(verbose=False)
         # not to the last moment: there the process is ended without asking
