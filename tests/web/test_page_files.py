@@ -45,6 +45,13 @@ def test_all_modules_and_only_those_are_preloaded() -> None:
     assert set(ui.MODULES) == there
 
 
+def test_the_page_and_gradio_name_the_components_in_the_same_order() -> None:
+    text = (STATIC / "controls.js").read_text("utf-8")
+    found = re.search(r"forGradio\(\) \{.*?return \[(.*?)\];", text, re.DOTALL)
+    assert found is not None
+    assert tuple(found.group(1).split(", ")) == ui.NAMES
+
+
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
 def test_page_files_stay_readable(path: Path) -> None:
     limit = 420 if path.suffix == ".css" else 320

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from turbo_ui.catalog import ModelSpec
+from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.frames import MAX_SEED
 from turbo_ui.live.turns import is_remote
 from turbo_ui.settings import Settings
@@ -27,6 +27,7 @@ NAMES = (
     "is_live",
     "is_refine_auto",
 )
+"""The components whose values the page keeps, in the order of `forGradio` in `controls.js`."""
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
 TITLE = "Turbo UI"
 KEYS = (
@@ -51,10 +52,7 @@ HEAD = "\n".join(
 
 
 def build(
-    models: Sequence[ModelSpec],
-    settings: Settings,
-    generate: Callable[..., Any],
-    start_model: str = "doodle",
+    models: Sequence[ModelSpec], settings: Settings, generate: Callable[..., Any]
 ) -> gr.Blocks:
     """The page. `generate` serves the named event `/generate`: for clients, and as a way round."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
@@ -62,95 +60,99 @@ def build(
         with gr.Row(elem_id="stage"):
             with gr.Column(elem_id="left", min_width=0):
                 board = PagePart("board")
-                prompt = gr.Textbox(
-                    label="Prompt",
-                    show_label=False,
-                    placeholder="What is it? a lighthouse by the sea, oil painting",
-                    lines=2,
-                    max_lines=2,
-                    max_length=settings.max_prompt_chars,
-                    elem_id="prompt",
-                    container=False,
-                )
+                prompt = _prompt(settings.max_prompt_chars)
             with gr.Column(elem_id="right", min_width=0):
                 PagePart("picture")
                 PagePart("latency")
             with gr.Column(elem_id="side", min_width=0):
-                with gr.Column(elem_id="controls", min_width=0):
-                    with gr.Column(elem_id="model-box", min_width=0):
-                        model = gr.Dropdown(
-                            [(spec.title, spec.id) for spec in models if not is_remote(spec)],
-                            value=start_model,
-                            label="Model",
-                            elem_id="model",
-                            filterable=False,
-                        )
-                        PagePart("model-state", "model-line")
-                    with gr.Column(elem_id="refine-box", min_width=0):
-                        with gr.Row(elem_id="refine-row"):
-                            refine = gr.Dropdown(
-                                [
-                                    ("Nothing", NO_MODEL),
-                                    *((spec.title, spec.id) for spec in models),
-                                ],
-                                value=NO_MODEL,
-                                label="Refine with",
-                                elem_id="refine",
-                                filterable=False,
-                                min_width=0,
-                            )
-                            refine_now = gr.Button("Refine", elem_id="refine-now", size="sm")
-                        PagePart("refine-state", "model-line")
-                    strength = gr.Slider(
-                        0.05,
-                        1,
-                        value=0.6,
-                        step=0.01,
-                        label="Strength",
-                        elem_id="strength",
-                        buttons=[],
-                    )
-                    with gr.Row(elem_id="seed-row"):
-                        seed = gr.Number(
-                            7,
-                            label="Seed",
-                            precision=0,
-                            minimum=0,
-                            maximum=MAX_SEED,
-                            elem_id="seed",
-                        )
-                        lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock")
-                        dice = gr.Button("Roll", elem_id="seed-dice", size="sm")
-                    with gr.Row(elem_id="size-row"):
-                        steps = gr.Dropdown(
-                            STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False
-                        )
-                        size = gr.Dropdown(
-                            _sizes(models),
-                            value=AUTO,
-                            label="Size",
-                            elem_id="size",
-                            filterable=False,
-                        )
-                    with gr.Row(elem_id="live-row"):
-                        live = gr.Checkbox(True, label="Live", elem_id="live", min_width=0)
-                        at_rest = gr.Checkbox(
-                            True, label="Refine at rest", elem_id="refine-auto", min_width=0
-                        )
-                    draw = gr.Button("Draw", elem_id="draw", variant="primary")
-                    gr.HTML(KEYS, elem_id="keys")
+                controls = _controls(models)
                 PagePart("examples")
-
-        values = [prompt, model, refine, strength, seed, lock, steps, size, live, at_rest]
-        for name, component in zip(NAMES, values, strict=True):
+        values = {"prompt": prompt, **controls}
+        for name in NAMES:
+            component = values[name]
             component.input(None, component, None, js=_calls(f"set('{name}', value)", "value"))
-        dice.click(None, None, seed, js="() => window.turboUI.rollSeed()")
-        refine_now.click(None, None, None, js=_calls("refineNow()"))
-        draw.click(None, None, None, js=_calls("draw()"))
         prompt.submit(None, None, None, js=_calls("draw()"))
-        board.sync(None, None, values, js="() => window.turboUI.values()")
+        shown = [values[name] for name in NAMES]
+        board.sync(None, None, shown, js="() => window.turboUI.values()")
         _add_generate(generate)
     return page
+
+
+def _prompt(max_chars: int) -> gr.Textbox:
+    return gr.Textbox(
+        label="Prompt",
+        show_label=False,
+        placeholder="What is it? a lighthouse by the sea, oil painting",
+        lines=2,
+        max_lines=2,
+        max_length=max_chars,
+        elem_id="prompt",
+        container=False,
+    )
+
+
+def _controls(models: Sequence[ModelSpec]) -> dict[str, Any]:
+    """The panel beside the stage; its components by name."""
+    with gr.Column(elem_id="controls", min_width=0):
+        model_and_refine = _model_boxes(models)
+        strength = gr.Slider(
+            0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", buttons=[]
+        )
+        seed_row = _seed_row()
+        size_row = _size_row(models)
+        with gr.Row(elem_id="live-row"):
+            live = gr.Checkbox(True, label="Live", elem_id="live", min_width=0)
+            at_rest = gr.Checkbox(True, label="Refine at rest", elem_id="refine-auto", min_width=0)
+        draw = gr.Button("Draw", elem_id="draw", variant="primary")
+        draw.click(None, None, None, js=_calls("draw()"))
+        gr.HTML(KEYS, elem_id="keys")
+    own = {"strength": strength, "is_live": live, "is_refine_auto": at_rest}
+    return {**model_and_refine, **seed_row, **size_row, **own}
+
+
+def _model_boxes(models: Sequence[ModelSpec]) -> dict[str, Any]:
+    """The model that follows the hand, and the one that refines, each with how it stands."""
+    with gr.Column(elem_id="model-box", min_width=0):
+        model = gr.Dropdown(
+            [(spec.title, spec.id) for spec in models if not is_remote(spec)],
+            value=DOODLE.id,
+            label="Model",
+            elem_id="model",
+            filterable=False,
+        )
+        PagePart("model-state", "model-line")
+    with gr.Column(elem_id="refine-box", min_width=0):
+        with gr.Row(elem_id="refine-row"):
+            refine = gr.Dropdown(
+                [("Nothing", NO_MODEL), *((spec.title, spec.id) for spec in models)],
+                value=NO_MODEL,
+                label="Refine with",
+                elem_id="refine",
+                filterable=False,
+                min_width=0,
+            )
+            now = gr.Button("Refine", elem_id="refine-now", size="sm")
+            now.click(None, None, None, js=_calls("refineNow()"))
+        PagePart("refine-state", "model-line")
+    return {"model": model, "refine": refine}
+
+
+def _seed_row() -> dict[str, Any]:
+    with gr.Row(elem_id="seed-row"):
+        seed = gr.Number(7, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed")
+        lock = gr.Checkbox(True, label="Lock", elem_id="seed-lock")
+        dice = gr.Button("Roll", elem_id="seed-dice", size="sm")
+        dice.click(None, None, seed, js="() => window.turboUI.rollSeed()")
+    return {"seed": seed, "is_seed_locked": lock}
+
+
+def _size_row(models: Sequence[ModelSpec]) -> dict[str, Any]:
+    with gr.Row(elem_id="size-row"):
+        steps = gr.Dropdown(STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False)
+        size = gr.Dropdown(
+            _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False
+        )
+    return {"steps": steps, "size": size}
 
 
 def _add_generate(generate: Callable[..., Any]) -> None:
