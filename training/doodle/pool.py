@@ -18,7 +18,7 @@ from training.doodle import run, scenes, sketch
 from training.doodle.data import Concept, load_concepts
 from training.doodle.model import build_autoencoder, encode_latents
 from training.doodle.train_autoencoder import Crops, fold, to_tensor
-from training.doodle.train_text import TOKENIZER_DIR
+from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
 POOL_DIR = run.RUN_DIR / "pool"

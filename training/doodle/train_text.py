@@ -8,7 +8,6 @@ what things look like.
 
 import argparse
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,44 +15,38 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes
-from training.doodle.data import COLOURS, Concept, load_concepts, read_emojibase
-from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, build_text_encoder
-from training.doodle.words import NounCaption, Teacher, sample_caption, train_tokenizer, word_list
+from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
+from training.doodle.data import COLOURS, load_concepts, read_emojibase
+from training.doodle.model import (
+    NUM_CANVASES,
+    TEXT_WIDTH,
+    WORD_TOKENS,
+    build_text_encoder,
+)
+from training.doodle.pool import freeze_autoencoder
+from training.doodle.words import (
+    TOKENIZER_DIR,
+    NounCaption,
+    Teacher,
+    sample_caption,
+    train_tokenizer,
+    word_list,
+)
 from turbo_ui.backends.compute import keep_memory
 
-TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 _TEMPERATURE = 0.07
 _TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
 _WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
-_LOOK_PX, _LOOK_NUMBERS = 20, 128
-
-
-def looks(concepts: list[Concept]) -> torch.Tensor:
-    """What each concept looks like, `(concepts, 128) float32`: principal components of small
-    pictures in Lab, of unit mean square over all concepts."""
-    rows = []
-    for concept in concepts:
-        layer = concept.coloured(None).astype(np.float32) / 255
-        small = cv2.resize(layer, (_LOOK_PX, _LOOK_PX), interpolation=cv2.INTER_AREA)
-        on_white = small[..., :3] + (1 - small[..., 3:])
-        rows.append(cv2.cvtColor(on_white.clip(0, 1), cv2.COLOR_RGB2LAB).ravel() / 100)
-    pictures = torch.from_numpy(np.stack(rows))
-    pictures = pictures - pictures.mean(0)
-    left, values, _ = torch.linalg.svd(pictures, full_matrices=False)
-    components = left[:, :_LOOK_NUMBERS] * values[:_LOOK_NUMBERS]
-    return components / components.square().mean().sqrt()
+_WORDS_WITH_CANVAS = 16  # of each batch: more tokens than all the rest
 
 
 class Heads(nn.Module):
     """Linear read-outs that make the hidden states hold what the denoiser will need."""
 
-    def __init__(self, concept_vectors: torch.Tensor, concept_looks: torch.Tensor):
+    def __init__(self, concept_vectors: torch.Tensor):
         super().__init__()
-        self.looks: torch.Tensor
-        self.register_buffer("looks", concept_looks, persistent=False)
-        # The look of the first, second and third named thing, as a linear function of the state:
-        # then the denoiser need not learn by heart what lies behind each of hundreds of names.
-        self.look = nn.ModuleList(nn.Linear(TEXT_WIDTH, concept_looks.shape[1]) for _ in "123")
+        self.canvas = nn.Linear(TEXT_WIDTH, NUM_NUMBERS)
+        self.place = nn.Linear(TEXT_WIDTH, NUM_CANVASES * NUM_PARTS)
         self.meaning = nn.Linear(TEXT_WIDTH, concept_vectors.shape[1])
         self.concepts = nn.Parameter(concept_vectors.clone())
         self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
@@ -69,15 +62,25 @@ class Heads(nn.Module):
         meaning = F.normalize(read(hidden), dim=-1)
         return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
 
-    def look_loss(self, hidden: torch.Tensor, concepts: torch.Tensor, turn: int) -> torch.Tensor:
-        return F.mse_loss(self.look[turn](hidden), self.looks[concepts])
+    def canvas_loss(
+        self, hidden: torch.Tensor, looks: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """How far what the canvases tell of each part is from `looks`, `(N, 3, 16, 112)`.
+
+        Each state tells its place too: so attention can find it.
+        """
+        states = hidden[:, WORD_TOKENS:]
+        error = (self.canvas(states).view_as(looks) - looks).square().mean(dim=(1, 2, 3))
+        places = torch.arange(states.shape[1]).repeat(len(states))
+        found = F.cross_entropy(self.place(states).flatten(0, 1), places)
+        return (error * weights).sum() / weights.sum() + 0.1 * found
 
 
 def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
     places: list[tuple[int, int, int, int, int]] = []
     for row, caption in enumerate(captions):
         for turn, end in enumerate(caption.ends):
-            if end < NUM_TOKENS - 1:
+            if end < WORD_TOKENS - 1:
                 place = (row, end, turn, caption.concepts[turn], caption.colours[turn])
                 places.append(place)
     rows, ends, turns, concepts, colours = torch.tensor(places).T
@@ -85,7 +88,6 @@ def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     loss = F.cross_entropy(heads.concept_logits(nouns), concepts, label_smoothing=0.05)
     loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), colours)
     loss = loss + 0.3 * F.cross_entropy(heads.turn(nouns), turns)
-    loss = loss + heads.look_loss(nouns, concepts, 0)
     return loss + closing_loss(hidden, captions, heads)
 
 
@@ -96,8 +98,8 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     the denoiser learned backgrounds within 4,000 samples and no object within 12,000.
     """
     rows = torch.arange(len(captions))
-    starts = torch.tensor([caption.num_tokens for caption in captions]).clamp(max=NUM_TOKENS - 1)
-    between = starts + (torch.rand(len(captions)) * (NUM_TOKENS - starts)).long()
+    starts = torch.tensor([caption.num_tokens for caption in captions]).clamp(max=WORD_TOKENS - 1)
+    between = starts + (torch.rand(len(captions)) * (WORD_TOKENS - starts)).long()
     backgrounds = torch.tensor([caption.background for caption in captions])
     colours = torch.tensor([caption.colours[0] for caption in captions])
     loss = hidden.new_zeros(())
@@ -111,7 +113,6 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
             if named:
                 logits = heads.concept_logits(summary[named], turn)
                 loss = loss + 0.5 * F.cross_entropy(logits, wanted, label_smoothing=0.05)
-                loss = loss + 0.5 * heads.look_loss(summary[named], wanted, turn)
     return loss
 
 
@@ -141,8 +142,14 @@ def main() -> None:
     word_ids = tokenizer(
         words, padding="max_length", truncation=True, max_length=_WORD_TOKENS, return_tensors="pt"
     )["input_ids"]
+    long_ids = tokenizer(words, padding="max_length", truncation=True, return_tensors="pt")[
+        "input_ids"
+    ]
+    few = _WORDS_WITH_CANVAS
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    heads = Heads(vectors, looks(concepts))
+    heads = Heads(vectors)
+    looks = Looks(concepts, freeze_autoencoder())
+    print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
     parameters = [*encoder.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2)
     first = 0
@@ -157,7 +164,7 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         picked = torch.randint(len(words), (args.batch_size,))
-        captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 2)]
+        captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
         word_hidden = encoder(input_ids=word_ids[picked]).last_hidden_state
         caption_ids = torch.tensor([caption.ids for caption in captions])
         caption_hidden = encoder(input_ids=caption_ids).last_hidden_state
@@ -170,12 +177,24 @@ def main() -> None:
         logits = heads.concept_logits(meant).log_softmax(-1)
         relation = -(nearest[picked][None] * logits).sum(-1).mean()
         named = caption_loss(caption_hidden, captions, heads)
+        shown = heads.canvas_loss(
+            torch.cat([caption_hidden, encoder(input_ids=long_ids[picked[:few]])[0]]),
+            looks.canvases(
+                [[*zip(caption.concepts, caption.colours, strict=True)] for caption in captions]
+                + [[(int(nearest[word].argmax()), 0)] for word in picked[:few]]
+            ),
+            torch.cat([torch.ones(len(captions)), nearest[picked[:few]].amax(-1)]),
+        )
         optimiser.zero_grad(set_to_none=True)
-        (3 * distill + relation + named).backward()
+        (3 * distill + relation + named + 3 * shown).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         progress.step(
-            args.batch_size, distill=distill.item(), relation=relation.item(), named=named.item()
+            args.batch_size,
+            distill=distill.item(),
+            relation=relation.item(),
+            named=named.item(),
+            shown=shown.item(),
         )
         if (step + 1) % 500 == 0 or step + 1 == args.steps:
             run.save(

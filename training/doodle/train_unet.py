@@ -9,16 +9,25 @@ import cv2
 import torch
 import torch.distributed
 import torch.multiprocessing
+import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
 from training.doodle import run
-from training.doodle.model import build_scheduler, build_text_encoder, build_unet, sigmas
+from training.doodle.model import (
+    build_scheduler,
+    build_text_encoder,
+    build_unet,
+    encode_latents,
+    sigmas,
+)
 from training.doodle.pool import freeze_autoencoder, load_pool
-from training.doodle.train_text import TOKENIZER_DIR
+from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
 FIRST_TIMESTEP = 280
 LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is asked to be painted
+_BEND = 1.0
+"""Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
 FREE_TIMESTEP = 950  # from here on any board may lie under text-to-image
 
 
@@ -63,16 +72,24 @@ def noised(
     return (under + sigma * torch.randn_like(under)) / (sigma**2 + 1).sqrt()
 
 
-def latent_loss(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Charbonnier loss, in which what differs from the picture's commonest latent counts more.
+def latent_loss(predicted: torch.Tensor, target: torch.Tensor, blank: torch.Tensor) -> torch.Tensor:
+    """Squared error up to `_BEND`, straight from there on; what is not white paper counts more.
 
-    Half of most pictures is plain background; a median-seeking loss keeps edges sharp.
+    Args:
+        predicted, target: latents `(N, 32, 16, 16)`.
+        blank: those of white paper, `(1, 32, 16, 16)`. The rim of a picture has latents of its
+            own, so only a comparison cell by cell finds paper.
     """
-    background = target.flatten(2).median(dim=2).values[..., None, None]
-    distance = (target - background).square().mean(dim=1, keepdim=True).sqrt()
-    weight = 0.5 + (distance / 0.5).clamp(max=1.5)
-    error = ((predicted - target).square() + 0.03**2).sqrt() - 0.03
+    error = F.huber_loss(predicted, target, reduction="none", delta=_BEND)
+    distance = (target - blank).square().mean(dim=1, keepdim=True).sqrt()
+    weight = 0.25 + (distance / 0.6).clamp(max=1.75)
     return (error * weight).mean() / weight.mean()
+
+
+@torch.no_grad()
+def blank_latents() -> torch.Tensor:
+    """White paper, `(1, 32, 16, 16)`."""
+    return encode_latents(freeze_autoencoder(), torch.ones(1, 3, 256, 256))
 
 
 @torch.no_grad()
@@ -115,6 +132,7 @@ class Trainer:
             self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=True
         )
         self.level = sigmas(build_scheduler()).to(self.device)
+        self.blank = blank_latents().to(self.device)
         self.first = 0
         if state := run.load("unet"):
             self.unet.load_state_dict(state["model"])
@@ -149,7 +167,7 @@ class Trainer:
             context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0]
         x = noised(under, canonical, timesteps, self.level[timesteps])
         x = x.contiguous(memory_format=torch.channels_last)
-        loss = latent_loss(self.unet(x, timesteps, context).sample, target)
+        loss = latent_loss(self.unet(x, timesteps, context).sample, target, self.blank)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.args.workers > 1:

