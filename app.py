@@ -63,8 +63,8 @@ class App:
         backend = loading.load_spec(
             spec,
             report,
-            device=None if chosen.device == "auto" else chosen.device,
-            dtype=None if chosen.dtype == "auto" else chosen.dtype,
+            device=chosen.device,
+            dtype=chosen.dtype,
             vae=None if chosen.vae == "auto" else chosen.vae,
             max_batch=chosen.max_batch,
             text_encoders=by_commas(chosen.text_encoders),
@@ -96,8 +96,7 @@ class App:
     def _is_on_cuda(self) -> bool:
         from turbo_ui.backends import compute
 
-        name = None if self.settings.device == "auto" else self.settings.device
-        return compute.choose(name).device.type == "cuda"
+        return compute.choose(self.settings.device).device.type == "cuda"
 
     def run(self) -> None:
         """Starts on the embedded model, opens the port, and stays until a signal asks to stop."""

@@ -174,10 +174,6 @@ class FrameRequest:
         strength = 1.0 if self.is_text_to_image else self.strength
         return (*shared, self.is_text_to_image, strength)
 
-    def with_size(self, width: int, height: int) -> FrameRequest:
-        """The same request at another size."""
-        return replace(self, width=width, height=height)
-
     def to_json(self) -> dict[str, Any]:
         """All fields, fit for `json.dumps`; of the sketch only its digest."""
         answer: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -291,7 +287,4 @@ def _check_pixels(value: Any) -> None:
 
 
 def _sketch(value: Any) -> Sketch | None:
-    if value is None or isinstance(value, Sketch):
-        return value
-    _check_pixels(value)
-    return Sketch(value)
+    return value if value is None or isinstance(value, Sketch) else Sketch(value)

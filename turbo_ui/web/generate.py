@@ -17,7 +17,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from turbo_ui import imaging
-from turbo_ui.errors import BackendFailure, TurboUIError
+from turbo_ui.errors import BackendFailure, InvalidRequest, TurboUIError
 from turbo_ui.frames import Frame, Sketch
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, Failed, Published, Submission
@@ -128,7 +128,7 @@ class Generate:
 def _read(path: str, max_bytes: int) -> bytes:
     size = Path(path).stat().st_size
     if size > max_bytes:
-        raise TurboUIError(f"The picture has {size} bytes; at most {max_bytes} are accepted.")
+        raise InvalidRequest("image", f"{size} bytes", f"a picture of at most {max_bytes} bytes")
     return Path(path).read_bytes()
 
 
