@@ -65,3 +65,26 @@ class Outbox:
                 return self._pictures.pop("live" if "live" in self._pictures else "refine")
             self._has_something.clear()
             await self._has_something.wait()
+
+
+def frame_header(event: Published, encode_ms: float, num_replaced: int) -> Header:
+    """What is said beside a picture.
+
+    Args:
+        encode_ms: what its encoding took.
+        num_replaced: how many of the page's requests were replaced so far.
+    """
+    frame = event.frame
+    kind = "refine" if event.kind == "refine" and frame.is_last else frame.kind
+    return {
+        "kind": kind,
+        "request_id": event.request_id,
+        "step": frame.step,
+        "num_denoising_steps": frame.num_denoising_steps,
+        "is_last": frame.is_last,
+        "path": frame.path,
+        "digest": frame.digest,
+        "timings": {**frame.timings.to_json(), "encode_ms": encode_ms},
+        "superseded": num_replaced,
+        "request": frame.request.to_json(),
+    }

@@ -31,7 +31,7 @@ from turbo_ui.live.events import (
 from turbo_ui.live.turns import is_remote
 from turbo_ui.settings import Settings
 from turbo_ui.web.drafts import Draft, Drafts, draft_of, model_of, request_id_of
-from turbo_ui.web.outbox import Header, Outbox
+from turbo_ui.web.outbox import Header, Outbox, frame_header
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.sheet import Patch, Sheet, patch_of
 from turbo_ui.web.wire import Message
@@ -299,23 +299,7 @@ class PageSession:
         jpeg = await self.loop.run_in_executor(
             self.codec, imaging.encode_jpeg, found.frame.image, self.settings.jpeg_quality
         )
-        return self._frame_header(found, (self.clock() - begun) * 1000), jpeg
-
-    def _frame_header(self, event: Published, encode_ms: float) -> Header:
-        frame = event.frame
-        kind = "refine" if event.kind == "refine" and frame.is_last else frame.kind
-        return {
-            "kind": kind,
-            "request_id": event.request_id,
-            "step": frame.step,
-            "num_denoising_steps": frame.num_denoising_steps,
-            "is_last": frame.is_last,
-            "path": frame.path,
-            "digest": frame.digest,
-            "timings": {**frame.timings.to_json(), "encode_ms": encode_ms},
-            "superseded": self.num_replaced,
-            "request": frame.request.to_json(),
-        }
+        return frame_header(found, (self.clock() - begun) * 1000, self.num_replaced), jpeg
 
 
 def _is_little(patches: list[Patch]) -> bool:
