@@ -77,7 +77,7 @@ def test_the_same_package_has_the_same_pin_everywhere() -> None:
 
 
 def test_the_package_imports_nothing_that_is_not_declared() -> None:
-    optional = [text for name in ("openvino", "torchao", "spaces") for text in EXTRAS[name]]
+    optional = EXTRAS["torchao"]
     known = {
         canonicalize_name(Requirement(text).name) for text in [*PROJECT["dependencies"], *optional]
     }

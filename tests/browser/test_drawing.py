@@ -123,11 +123,14 @@ def test_the_eraser_takes_away_ink_and_leaves_paper(open_page: OpenPage) -> None
     drawer.page.locator("#board .swatch[data-color='#e5484d']").click()
     drawer.stroke(0.5)
     color = (
-        "(() => { const { board, sketcher: { flattener } } = window.turboUI;"
-        " const objects = board.document.objects;"
-        " const context = new OffscreenCanvas(64, 64).getContext('2d');"
-        " context.drawImage(flattener.flatten(objects, null, 64, 64), 0, 0);"
-        " return [...context.getImageData(26, 35, 1, 1).data].slice(0, 3); })()"
+        "(async () => { const { board, sketcher } = window.turboUI;"
+        " sketcher.forget(); const { bytes, patch } = await sketcher.takePatch(board, 64, 64);"
+        " const [left, top] = patch.at; const [width, height] = patch.size;"
+        " const x = 26 - left, y = 35 - top;"
+        " if (x < 0 || y < 0 || x >= width || y >= height) return [255, 255, 255];"
+        " const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));"
+        " const rgb = new Uint8Array(await new Response(plain).arrayBuffer());"
+        " return [...rgb.slice((y * width + x) * 3, (y * width + x) * 3 + 3)]; })()"
     )
     assert drawer.page.evaluate(color) == [229, 72, 77]
     drawer.page.keyboard.press("e")

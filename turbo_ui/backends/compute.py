@@ -1,8 +1,8 @@
 """Where and in which number type a model runs, with the reason in words; and how its stages are
 timed.
 
-This is the only place that chooses. Faster paths (compiled, graphs, other runtimes) belong here
-too.
+This is the only place that chooses; a faster path (compiled, graphs, another runtime) would belong
+here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from turbo_ui.errors import InvalidRequest
+from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -168,3 +168,19 @@ class StageClock:
             end.synchronize()
             answer[name] = answer.get(name, 0.0) + start.elapsed_time(end)
         return answer
+
+
+@contextmanager
+def told(model_id: str) -> Iterator[None]:
+    """What PyTorch and diffusers raise while a model runs becomes an error of ours.
+
+    Raises:
+        OutOfMemory: the device's memory did not suffice.
+        BackendFailure: anything else; the text names the model.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(str(error)) from error
+    except (RuntimeError, ValueError) as error:
+        raise BackendFailure(f"{model_id}: {type(error).__name__}: {error}") from error

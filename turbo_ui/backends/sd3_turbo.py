@@ -16,7 +16,7 @@ import torch
 
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import Compute, StageClock
+from turbo_ui.backends.compute import Compute, StageClock, told
 from turbo_ui.backends.flow import FlowSampler, noised, num_denoising_steps
 from turbo_ui.backends.latents import Encoded
 from turbo_ui.backends.memory import WHOLE, MemoryPlan
@@ -25,7 +25,6 @@ from turbo_ui.backends.sd3_conditioning import Sd3Conditioning
 from turbo_ui.backends.sd3_denoiser import Denoiser, Job
 from turbo_ui.backends.sd3_latents import ShiftedLatents
 from turbo_ui.catalog import ITEMSIZE, ModelSpec
-from turbo_ui.errors import BackendFailure, OutOfMemory
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
 
 DEFAULT_NUM_INFERENCE_STEPS = 4
@@ -109,12 +108,8 @@ class Sd3Turbo:
         self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
     ) -> Iterator[Frame]:
         self._check(requests)
-        try:
+        with told(self.spec.id):
             yield from self._run(list(requests), should_stop)
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(str(error)) from error
-        except (RuntimeError, ValueError) as error:
-            raise BackendFailure(f"{self.spec.id}: {type(error).__name__}: {error}") from error
 
     def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
         return final_frames(self.stream(requests))

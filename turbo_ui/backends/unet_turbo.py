@@ -15,7 +15,7 @@ import torch
 
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock
+from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock, told
 from turbo_ui.backends.conditioning import (
     ClipConditioning,
     Conditioning,
@@ -26,7 +26,6 @@ from turbo_ui.backends.conditioning import (
 from turbo_ui.backends.latents import Encoded, VaeLatents
 from turbo_ui.backends.sampling import Sampler, num_denoising_steps
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import BackendFailure, OutOfMemory
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
 
 
@@ -73,12 +72,8 @@ class UnetTurbo:
         self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
     ) -> Iterator[Frame]:
         self._check(requests)
-        try:
+        with told(self.spec.id):
             yield from self._run(list(requests), should_stop)
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(str(error)) from error
-        except (RuntimeError, ValueError) as error:
-            raise BackendFailure(f"{self.spec.id}: {type(error).__name__}: {error}") from error
 
     def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
         return final_frames(self.stream(requests))

@@ -9,7 +9,7 @@ from training.doodle.drawings.strokes import Pen
 
 BLACK, WHITE, GREY, DARK = "#1c1c1c", "#ffffff", "#9aa0a8", "#44484f"
 RED, GREEN, LEAF, BLUE, SKY = "#e0282e", "#3fae49", "#2e8b3d", "#2f6fde", "#7cc4f5"
-YELLOW, ORANGE, BROWN, TAN = "#f9cf2e", "#f5882a", "#8a5a34", "#e8bf8a"
+YELLOW, ORANGE, BROWN = "#f9cf2e", "#f5882a", "#8a5a34"
 PINK, PURPLE, CREAM = "#f58fb4", "#7d4bc4", "#fdf1d6"
 
 

@@ -50,9 +50,12 @@ export class Meter {
   }
 }
 
-/** The value below which `share` of the values lie; null of nothing. */
+/** The value below which `share` of the values lie, between the two nearest ranks; null of nothing. */
 export function percentile(values, share) {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
+  const place = (sorted.length - 1) * share;
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
 }

@@ -45,8 +45,14 @@ export class Refiner {
     clearTimeout(this.timer);
     const { turn } = this;
     this.isBegun = true;
-    const id = await this.submit();
-    this.isBegun = false;
+    let id = null;
+    try {
+      id = await this.submit();
+    } catch (error) {
+      console.error("the refine could not be asked for", error);
+    } finally {
+      this.isBegun = false;
+    }
     if (turn !== this.turn) this.look();
     else if (id !== null) {
       this.id = id;
