@@ -109,10 +109,22 @@ export class Board {
     // iOS scrolls on touchmove whatever touch-action says once a finger has moved
     host.addEventListener("touchmove", (event) => event.preventDefault(), { passive: false });
     this.cursor = host.parentElement.querySelector(".board-cursor");
+    const moved = () => (this.box = null);
+    addEventListener("scroll", moved, { capture: true, passive: true });
+    addEventListener("resize", moved);
+    for (const name of ["pointerenter", "pointerdown"]) host.addEventListener(name, moved, { capture: true });
+    const watch = new ResizeObserver(moved);
+    for (const element of [host, document.body]) watch.observe(element);
+  }
+
+  /** Where the board is on the screen: measured anew only where something may have moved it. */
+  #box() {
+    this.box ??= this.host.getBoundingClientRect();
+    return this.box;
   }
 
   #pointOf(event) {
-    const box = this.host.getBoundingClientRect();
+    const box = this.#box();
     const scale = BOARD_PX / box.width;
     const pressure = event.pointerType === "pen" ? event.pressure : 0.5;
     const round = (value) => Math.round(value * 10) / 10;
@@ -181,9 +193,12 @@ export class Board {
     const isShown = event && event.pointerType !== "touch";
     cursor.hidden = !isShown;
     if (!isShown) return;
-    const box = this.host.getBoundingClientRect();
+    const box = this.#box();
     const size = Math.max(4, (this.tool.width * box.width) / BOARD_PX);
-    cursor.style.width = cursor.style.height = `${size}px`;
+    if (size !== this.cursorSize) {
+      this.cursorSize = size;
+      cursor.style.width = cursor.style.height = `${size}px`;
+    }
     const [x, y] = [event.clientX - box.left - size / 2, event.clientY - box.top - size / 2];
     cursor.style.transform = `translate(${x}px, ${y}px)`;
   }

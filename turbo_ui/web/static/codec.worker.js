@@ -1,38 +1,39 @@
 // Encodes sketches away from the page's thread, so that the pen never waits for an encoder.
 
 const BYTES_PX = 4;
-const PAPER = 0xffffffff;
+const WHITE = 0xffffffff; // the sheet before the first patch, as the protocol has it
 
 let canvas = null; // drawn on again and again: a new one for each sketch costs more than the drawing
 let context = null;
 let last = null; // the sheet as it was last encoded, a pixel a number; null before the first
 
 /**
- * One sketch in, its bytes out: { id, bitmap, quality } → { id, bytes }, a JPEG;
- * { id, bitmap, isPatch, isFirst } → { id, bytes, patch }, what differs from the patch before; or { id, error }.
+ * One sketch in, an ImageBitmap `ink` on `paper` of one colour; its bytes out: { id, ink, paper, quality } →
+ * { id, bytes }, a JPEG; { id, ink, paper, isPatch, isFirst } → { id, bytes, patch }, what differs from the
+ * patch before; or { id, error }.
  */
-self.onmessage = async ({ data: { id, bitmap, ...task } }) => {
+self.onmessage = async ({ data: { id, ...task } }) => {
   try {
-    const answer = task.isPatch ? await patchOf(bitmap, task.isFirst) : { bytes: await jpegOf(bitmap, task.quality) };
+    const answer = task.isPatch ? await patchOf(task) : { bytes: await jpegOf(task) };
     self.postMessage({ id, ...answer }, [answer.bytes]);
   } catch (error) {
     self.postMessage({ id, error: String(error) });
   }
 };
 
-async function jpegOf(bitmap, quality) {
-  const sheet = new OffscreenCanvas(bitmap.width, bitmap.height);
-  sheet.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
-  bitmap.close();
-  const blob = await sheet.convertToBlob({ type: "image/jpeg", quality });
+async function jpegOf(task) {
+  const sheet = new OffscreenCanvas(task.ink.width, task.ink.height);
+  lay(sheet.getContext("2d", { alpha: false }), task);
+  const blob = await sheet.convertToBlob({ type: "image/jpeg", quality: task.quality });
   return blob.arrayBuffer();
 }
 
 /** The smallest rectangle that holds all that changed: { bytes, patch }. The first is against white paper. */
-async function patchOf(bitmap, isFirst) {
-  const image = read(bitmap);
+async function patchOf(task) {
+  const { isFirst } = task;
+  const image = read(task);
   const pixels = new Uint32Array(image.data.buffer);
-  if (isFirst || last?.length !== pixels.length) last = new Uint32Array(pixels.length).fill(PAPER);
+  if (isFirst || last?.length !== pixels.length) last = new Uint32Array(pixels.length).fill(WHITE);
   const { left, top, width, height } = changed(last, pixels, image.width);
   last = pixels;
   const patch = { sheet: [image.width, image.height], at: [left, top], size: [width, height], is_first: isFirst };
@@ -40,15 +41,22 @@ async function patchOf(bitmap, isFirst) {
   return { bytes, patch };
 }
 
-function read(bitmap) {
-  const { width, height } = bitmap;
+function read(task) {
+  const { width, height } = task.ink;
   if (canvas?.width !== width || canvas?.height !== height) {
     canvas = new OffscreenCanvas(width, height);
     context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   }
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
+  lay(context, task);
   return context.getImageData(0, 0, width, height);
+}
+
+/** Ink on paper. */
+function lay(context, { ink, paper }) {
+  context.fillStyle = paper;
+  context.fillRect(0, 0, ink.width, ink.height);
+  context.drawImage(ink, 0, 0);
+  ink.close();
 }
 
 /** Where two sheets of `width` differ: { left, top, width, height }, all 0 where they do not. */

@@ -3,7 +3,7 @@
 import { MAX_RECORDS, STAGES } from "./meter.js";
 import { put } from "./text.js";
 
-const REDRAW_MS = 100; // numbers that change faster cannot be read
+const REDRAW_MS = 200; // numbers that change faster cannot be read, and drawing takes time from the frames
 const MIN_SCALE_MS = 60;
 
 /** Shows a Meter; `counters()` gives { superseded, numSessions }. */
@@ -17,7 +17,9 @@ export class LatencyStrip {
     this.scale = MIN_SCALE_MS;
     this.#addBars();
     this.drawnFrames = -1;
-    addEventListener("resize", () => (this.drawnFrames = -1));
+    // asked for once, and not at each redrawing, where it would have the page laid out in between
+    new ResizeObserver(() => this.#measure()).observe(this.spark);
+    new MutationObserver(() => this.#measure()).observe(document.body, { attributeFilter: ["class"] });
     setInterval(() => this.#show(), REDRAW_MS);
   }
 
@@ -30,6 +32,14 @@ export class LatencyStrip {
       this.bars.append(bar);
       return bar;
     });
+  }
+
+  #measure() {
+    this.drawnFrames = -1;
+    this.ratio = window.devicePixelRatio || 1;
+    this.spark.width = this.spark.clientWidth * this.ratio;
+    this.spark.height = this.spark.clientHeight * this.ratio;
+    this.color = getComputedStyle(this.spark).color;
   }
 
   #put(name, text) {
@@ -67,23 +77,19 @@ export class LatencyStrip {
   }
 
   #showSpark() {
-    const canvas = this.spark;
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
-    if (!width) return;
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-    const context = canvas.getContext("2d");
+    const { width, height } = this.spark;
+    const context = this.spark.getContext("2d");
     context.clearRect(0, 0, width, height);
     const values = this.meter.records.map((record) => record.total);
     const top = Math.max(MIN_SCALE_MS, ...values);
     const step = width / MAX_RECORDS;
-    context.fillStyle = getComputedStyle(canvas).color;
+    context.beginPath();
     values.forEach((value, index) => {
-      const tall = Math.max(ratio, (value / top) * height);
-      context.globalAlpha = 0.35 + (0.65 * (index + 1)) / values.length;
-      context.fillRect((MAX_RECORDS - values.length + index) * step, height - tall, Math.max(1, step * 0.7), tall);
+      const tall = Math.max(this.ratio, (value / top) * height);
+      context.rect((MAX_RECORDS - values.length + index) * step, height - tall, Math.max(1, step * 0.7), tall);
     });
+    context.fillStyle = this.color;
+    context.fill();
   }
 }
 

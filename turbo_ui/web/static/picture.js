@@ -2,6 +2,8 @@
 
 import { put } from "./text.js";
 
+const DIM_AFTER_MS = 120;
+
 /** Paints JPEG or PNG bytes onto a canvas. */
 export class Picture {
   constructor(root) {
@@ -81,6 +83,15 @@ export class Picture {
   }
 
   setRunning(isRunning) {
+    clearTimeout(this.dimming);
+    // between two frames of a moving pen the light stays on: a flicker tells nothing
+    if (isRunning) this.#light(true);
+    else this.dimming = setTimeout(() => this.#light(false), DIM_AFTER_MS);
+  }
+
+  #light(isRunning) {
+    if (this.isLit === isRunning) return;
+    this.isLit = isRunning;
     this.root.classList.toggle("is-running", isRunning);
     this.light.title = isRunning ? "A frame is being made" : "At rest: the picture is up to date";
   }

@@ -11,24 +11,12 @@ export class Flattener {
   #settled = null;
   #drawn = [];
 
-  /** An ImageBitmap of the objects, and of the stroke in progress, on paper. */
+  /** An ImageBitmap of the objects, and of the stroke in progress: ink alone, the worker has the paper. */
   flatten(objects, active, width, height) {
-    const settled = this.#settledOn(objects, width, height);
     const sheet = new OffscreenCanvas(width, height);
-    const context = sheet.getContext("2d", { alpha: false });
-    context.fillStyle = PAPER;
-    context.fillRect(0, 0, width, height);
-    if (active?.tool === "eraser") {
-      // an eraser takes away ink, not paper: it has to work on a sheet that has no paper yet
-      const ink = new OffscreenCanvas(width, height);
-      const inkContext = ink.getContext("2d");
-      inkContext.drawImage(settled, 0, 0);
-      drawScaled(inkContext, active, width, height);
-      context.drawImage(ink, 0, 0);
-    } else {
-      context.drawImage(settled, 0, 0);
-      if (active) drawScaled(context, active, width, height);
-    }
+    const context = sheet.getContext("2d");
+    context.drawImage(this.#settledOn(objects, width, height), 0, 0);
+    if (active) drawScaled(context, active, width, height);
     return sheet.transferToImageBitmap();
   }
 
@@ -69,10 +57,10 @@ class Encoder {
   }
 
   /** Takes the bitmap over; resolves to what the worker answers to this `task`. */
-  encode(bitmap, task) {
+  encode(ink, task) {
     const id = this.#nextId++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, bitmap, ...task }, [bitmap]);
+    this.#worker.postMessage({ id, ink, paper: PAPER, ...task }, [ink]);
     return answer;
   }
 }
@@ -107,10 +95,10 @@ export class Sketcher {
     const { objects, isEmpty } = board.document;
     if (isEmpty && !board.active) return { isEmpty: true, isNew: false };
     const begun = performance.now();
-    const bitmap = this.#flattener.flatten(objects, board.active, width, height);
+    const ink = this.#flattener.flatten(objects, board.active, width, height);
     const capture = performance.now() - begun;
     try {
-      const { bytes, patch } = await this.#encoder.encode(bitmap, taskOf());
+      const { bytes, patch } = await this.#encoder.encode(ink, taskOf());
       const encode = performance.now() - begun - capture;
       return { isNew: true, bytes, patch, timings: { capture, encode } };
     } catch (error) {
