@@ -7,9 +7,11 @@ settings → switchboard → engine → web → launch.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from pathlib import Path
 from turbo_ui import catalog, settings
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, SD_TURBO, ModelSpec
-from turbo_ui.errors import TurboUIError
+from turbo_ui.errors import InvalidSetting, TurboUIError
 from turbo_ui.file_hash import FileHashes
 from turbo_ui.live.budget import Budget
 from turbo_ui.live.engine import Engine
@@ -156,11 +158,30 @@ def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:
     return spec.id
 
 
+def check_port(host: str, port: int) -> None:
+    """Before anything is loaded, and in words: Gradio's own speak of its Python interface.
+
+    Raises:
+        InvalidSetting: something else listens there already. 0 means any port that is free.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return  # IPv6, a name, a missing right: Gradio tells these as they are
+            allowed = "a port that nothing listens on; 0 takes any that is free"
+            raise InvalidSetting("port", port, allowed) from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
-        App(settings.read(sys.argv[1:] if argv is None else argv)).run()
+        chosen = settings.read(sys.argv[1:] if argv is None else argv)
+        check_port(chosen.host, chosen.port)
+        App(chosen).run()
     except TurboUIError as error:
         print(f"Turbo UI: {error.user_text}", file=sys.stderr)
         return 2

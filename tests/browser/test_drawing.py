@@ -116,6 +116,14 @@ def test_a_hundred_strokes_can_be_undone(open_page: OpenPage) -> None:
     assert drawer.num_objects() == start
 
 
+def test_a_list_that_the_keyboard_leaves_closes(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.page.locator("#size input").focus()
+    drawer.wait_for("document.querySelector('[role=listbox]')")
+    drawer.page.keyboard.press("Tab")
+    drawer.wait_for("!document.querySelector('[role=listbox]')")
+
+
 def test_the_eraser_takes_away_ink_and_leaves_paper(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.tool("clear").click()

@@ -46,6 +46,13 @@ export function explain() {
   }
 }
 
+/** Closes a list that the Tab key leaves: Gradio opens it once more after the focus has gone (seen in 6.31). */
+export function closeListsOnTab() {
+  document.addEventListener("focusout", ({ target, isTrusted }) => {
+    if (isTrusted && target.role === "combobox") setTimeout(() => target.dispatchEvent(new FocusEvent("blur")));
+  });
+}
+
 /** Calls `onChange(name, value)` for what the user changed and `onSync()` for what the page changed. */
 export class Controls {
   constructor({ onChange, onSync }) {

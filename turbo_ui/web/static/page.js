@@ -1,7 +1,7 @@
 // The page: puts board, picture, controls, latency strip and session together.
 
 import { Board } from "./board.js";
-import { Controls, explain } from "./controls.js";
+import { closeListsOnTab, Controls, explain } from "./controls.js";
 import { download } from "./download.js";
 import { Examples } from "./examples.js";
 import { Keeping } from "./keeping.js";
@@ -73,6 +73,7 @@ class Page {
     );
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
     explain();
+    closeListsOnTab();
     this.#listen();
     this.#restore();
     this.session = new Session(this.base, this.shelf.page, this.#callbacks());
