@@ -217,7 +217,7 @@ class PageSession:
     async def _patched(self, width: int, height: int) -> Sketch:
         """The sheet with all that has come in laid on it."""
         patches = self.sheet.take_waiting()
-        if _is_little(patches):
+        if patches and _is_little(patches):
             return self._laid(patches, width, height)
         return await self.loop.run_in_executor(self.codec, self._laid, patches, width, height)
 
@@ -305,4 +305,4 @@ class PageSession:
 def _is_little(patches: list[Patch]) -> bool:
     sheets_px = [patch.sheet[0] * patch.sheet[1] for patch in patches]
     num_px = sum(patch.num_px for patch in patches)
-    return num_px <= INLINE_PATCH_PX and max(sheets_px, default=0) <= INLINE_SHEET_PX
+    return num_px <= INLINE_PATCH_PX and max(sheets_px) <= INLINE_SHEET_PX

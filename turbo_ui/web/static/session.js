@@ -87,6 +87,7 @@ export class Session {
       this.sentSketch = image.key;
     } else this.#forgetSketch();
     record.hasImage = image.isNew;
+    record.isFirstPatch = image.patch?.is_first ?? false;
     return isSent;
   }
 
@@ -182,12 +183,16 @@ export class Session {
         break;
       case "error":
         if (header.code === "not_saved") this.#settleSave(id, ({ reject }) => reject(new Error(header.text)));
-        else if (id !== undefined) this.loop.finished(id);
         if (header.field?.startsWith("patch")) {
+          const isFirst = this.loop.recordOf(id)?.isFirstPatch ?? true;
+          this.loop.finished(id);
           this.#forgetSketch();
-          this.loop.touch();
-          break;
-        }
+          // sent whole it may well pass; what was whole already would be refused for ever
+          if (!isFirst) {
+            this.loop.touch();
+            break;
+          }
+        } else if (header.code !== "not_saved" && id !== undefined) this.loop.finished(id);
         if (header.code !== "not_saved") this.page.onNotice(header.text, "error");
         break;
       default: // a newer server may say more than this page knows
