@@ -63,6 +63,33 @@ def test_a_killed_server_comes_back_and_frames_go_on(tmp_path: Path, open_page: 
         app.kill()
 
 
+def test_a_server_that_takes_small_sketches_gets_small_ones(
+    tmp_path: Path, open_page: OpenPage
+) -> None:
+    app = AppProcess(tmp_path, "--max-image-px", "96", program=STANDIN).start()
+    try:
+        drawer = open_page(app.url)
+        before = drawer.picture()
+        drawer.stroke(0.3)
+        drawer.wait_until(lambda: drawer.picture() != before)
+        drawer.wait_for_rest()
+        assert drawer.request()["width"] > 96
+        assert not (drawer.page.locator("[data-notice]").text_content() or "").strip()
+
+        # a page that asks for too much is told so once, and does not ask again by itself
+        drawer.page.evaluate("window.turboUI.sketcher.maxPx = 4096")
+        drawer.stroke(0.6)
+        notice = "document.querySelector('[data-notice]').textContent.includes('patch.sheet')"
+        drawer.wait_for(notice)
+        drawer.page.wait_for_timeout(300)
+        sent = drawer.page.evaluate("window.turboUI.session.loop.nextId")
+        drawer.page.wait_for_timeout(700)
+        assert drawer.page.evaluate("window.turboUI.session.loop.nextId") == sent
+        assert drawer.stats()["connected"] is True
+    finally:
+        app.kill()
+
+
 def test_two_pages_drawing_at_once_never_mix(open_page: OpenPage) -> None:
     one, two = open_page(), open_page()
     one.prompt().fill("the first page")

@@ -226,6 +226,7 @@ class Page {
 
   #welcomed({ limits = {}, refine_model: refine }) {
     this.debounceMs = limits.debounce_ms ?? this.debounceMs;
+    this.sketcher.maxPx = limits.max_image_px ?? this.sketcher.maxPx;
     this.refiner.settleMs = limits.settle_ms ?? this.refiner.settleMs;
     const { values } = this.controls;
     const wish = values.is_refine_chosen ? values.refine : refine;

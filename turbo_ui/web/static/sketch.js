@@ -70,6 +70,7 @@ export class Sketcher {
   #flattener = new Flattener();
   #encoder = new Encoder();
   #sheet = ""; // the size of the sheet that the server has, as far as this page knows
+  maxPx = 4096; // the longest side that the server takes; it scales to the picture's size itself
 
   /** The server has no sheet any more, or another one than this page thinks. */
   forget() {
@@ -83,8 +84,7 @@ export class Sketcher {
 
   /** What changed on a sheet of this size since this was last asked: to be sent, or else forgotten. */
   takePatch(board, width, height) {
-    return this.#take(board, width, height, () => {
-      const sheet = `${width}x${height}`;
+    return this.#take(board, width, height, (sheet) => {
       const isFirst = sheet !== this.#sheet;
       this.#sheet = sheet;
       return { isPatch: true, isFirst };
@@ -95,10 +95,12 @@ export class Sketcher {
     const { objects, isEmpty } = board.document;
     if (isEmpty && !board.active) return { isEmpty: true, isNew: false };
     const begun = performance.now();
-    const ink = this.#flattener.flatten(objects, board.active, width, height);
+    const scale = Math.min(1, this.maxPx / Math.max(width, height));
+    const size = [width, height].map((px) => Math.max(1, Math.round(px * scale)));
+    const ink = this.#flattener.flatten(objects, board.active, ...size);
     const capture = performance.now() - begun;
     try {
-      const { bytes, patch } = await this.#encoder.encode(ink, taskOf());
+      const { bytes, patch } = await this.#encoder.encode(ink, taskOf(size.join("x")));
       const encode = performance.now() - begun - capture;
       return { isNew: true, bytes, patch, timings: { capture, encode } };
     } catch (error) {
