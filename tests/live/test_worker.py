@@ -9,6 +9,8 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from tests.fakes import FAKE, FakeBackend, Inbox, other, ready_switchboard
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live.engine import Engine
@@ -102,7 +104,9 @@ def test_stop_lets_the_frame_in_flight_finish() -> None:
     assert [event.request_id for event in inbox.of(Published)] == [1]
 
 
-def test_a_step_that_raises_does_not_end_the_thread(caplog: object) -> None:
+def test_a_step_that_raises_is_logged_and_does_not_end_the_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     done = threading.Event()
     steps = iter([RuntimeError("a fault"), None])
 
@@ -117,6 +121,8 @@ def test_a_step_that_raises_does_not_end_the_thread(caplog: object) -> None:
     worker.start()
     assert done.wait(DEADLINE_S)
     assert worker.stop(DEADLINE_S)
+    logged = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(fault) for fault in logged] == ["a fault"]
 
 
 def test_many_sessions_at_once_get_their_own_pictures() -> None:
