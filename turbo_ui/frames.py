@@ -41,20 +41,21 @@ class Sketch:
 
     Args:
         pixels: `(H, W, 3) uint8 RGB 0–255`; copied, so that nobody can change it later.
-        digest: of the pixels, where the caller has it already; else computed.
+        digest: of the pixels, where the caller has it already; else computed when it is first asked
+            for: most sketches of a moving pen are replaced before that.
 
     Raises:
         InvalidRequest: not such an array, or larger than `MAX_SKETCH_PX` a side.
     """
 
-    __slots__ = ("_is_empty", "digest", "pixels")
+    __slots__ = ("_digest", "_is_empty", "pixels")
 
     def __init__(self, pixels: Pixels, digest: str | None = None) -> None:
         _check_pixels(pixels)
         kept: Pixels = np.array(pixels, dtype=np.uint8, order="C", copy=True)
         kept.setflags(write=False)
         self.pixels = kept
-        self.digest = _digest(kept) if digest is None else digest
+        self._digest = digest
         self._is_empty: bool | None = None
 
     @property
@@ -64,6 +65,13 @@ class Sketch:
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
+
+    @property
+    def digest(self) -> str:
+        """Of the pixels; equal digests are equal sketches."""
+        if self._digest is None:
+            self._digest = _digest(self.pixels)
+        return self._digest
 
     @property
     def is_empty(self) -> bool:

@@ -67,11 +67,10 @@ class Outbox:
             await self._has_something.wait()
 
 
-def frame_header(event: Published, encode_ms: float, num_replaced: int) -> Header:
-    """What is said beside a picture.
+def frame_header(event: Published, num_replaced: int) -> Header:
+    """What is said beside a picture, but for the time that its encoding takes.
 
     Args:
-        encode_ms: what its encoding took.
         num_replaced: how many of the page's requests were replaced so far.
     """
     frame = event.frame
@@ -84,7 +83,7 @@ def frame_header(event: Published, encode_ms: float, num_replaced: int) -> Heade
         "is_last": frame.is_last,
         "path": frame.path,
         "digest": frame.digest,
-        "timings": {**frame.timings.to_json(), "encode_ms": encode_ms},
+        "timings": frame.timings.to_json(),
         "superseded": num_replaced,
         "request": frame.request.to_json(),
     }

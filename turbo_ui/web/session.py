@@ -296,10 +296,13 @@ class PageSession:
             self._is_saving = self._is_saving and found[0]["kind"] != "png"
             return found
         begun = self.clock()
-        jpeg = await self.loop.run_in_executor(
+        encoding = self.loop.run_in_executor(
             self.codec, imaging.encode_jpeg, found.frame.image, self.settings.jpeg_quality
         )
-        return frame_header(found, (self.clock() - begun) * 1000, self.num_replaced), jpeg
+        header = frame_header(found, self.num_replaced)  # meanwhile: its digests take a while
+        jpeg = await encoding
+        header["timings"]["encode_ms"] = (self.clock() - begun) * 1000
+        return header, jpeg
 
 
 def _is_little(patches: list[Patch]) -> bool:
