@@ -1,5 +1,6 @@
 """Captions name what stands in the scene, in order, and never say more than is there."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ APPLE, BEE, CAT, *_ = concepts()
 
 def captions(things: list[Stood], phrase: str = "", has_sketch: bool = False) -> set[str]:
     return {
-        write_caption(np.random.default_rng(seed), things, phrase, has_sketch)
+        write_caption(np.random.default_rng(seed), things, phrase, has_sketch).text
         for seed in range(400)
     }
 
@@ -90,3 +91,15 @@ def test_a_held_out_word_is_never_said() -> None:
     dice = np.random.default_rng(0)
     said = {name_object(dice, Stood(thing, 0), has_sketch=True) for _ in range(200)}
     assert said == {"dog", "puppy"}
+
+
+def test_each_thing_knows_its_noun() -> None:
+    things = [Stood(CAT, 186), Stood(BEE, 70), Stood(APPLE, 30)]
+    for seed in range(60):
+        caption = write_caption(np.random.default_rng(seed), things, "", has_sketch=True)
+        named = re.split(r", | and ", caption.text)
+        words = [("cat", "kitty"), ("bee",), ("apple", "fruit")]
+        for noun, names in zip(caption.nouns, words, strict=True):
+            assert any(name in named[noun] for name in names)
+    both = write_caption(np.random.default_rng(0), [Stood(BEE, 70), Stood(BEE, 186)], "", False)
+    assert (both.text, both.nouns) == ("two bees", (0, 0))

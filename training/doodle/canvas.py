@@ -27,8 +27,9 @@ from training.doodle.train_autoencoder import to_tensor
 NUM_PARTS = CANVAS_SIDE**2
 NUM_NUMBERS = 112
 """Principal components of a part: they hold nearly all that the parts of all things differ in."""
-_SIZE_PX = SIZE_PX - 2 * SIZE_PX // LATENT_PX
-"""Clear of the outermost latents, which are different from all others on the same paper."""
+CANVAS_PX = SIZE_PX - 2 * SIZE_PX // LATENT_PX
+"""How large a thing is shown on its canvas: clear of the outermost latents, which differ from all
+others on the same paper."""
 
 
 class Looks:
@@ -39,7 +40,7 @@ class Looks:
         for concept in concepts:
             colours = [None, *COLOURS] if concept.main_hue is not None else [None]
             for colour in colours:
-                placed = Placed(concept, SIZE_PX / 2, SIZE_PX / 2, _SIZE_PX, colour=colour)
+                placed = Placed(concept, SIZE_PX / 2, SIZE_PX / 2, CANVAS_PX, colour=colour)
                 keys.append((concept.index, colour))
                 pictures.append(render(Scene((placed,), WHITE, "")))
         parts = _parts(vae, pictures)

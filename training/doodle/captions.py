@@ -1,6 +1,7 @@
 """Scenes in words, many wordings: "cat", "a cat and an apple on grass", "two bees, at night"."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -47,9 +48,17 @@ def name_object(rng: np.random.Generator, thing: Thing, has_sketch: bool) -> str
     return noun
 
 
+@dataclass(frozen=True)
+class Caption:
+    """A text, and which of its nouns, counted from 0, names each thing."""
+
+    text: str
+    nouns: tuple[int, ...]
+
+
 def write_caption(
     rng: np.random.Generator, things: Sequence[Thing], phrase: str, has_sketch: bool
-) -> str:
+) -> Caption:
     """Name the objects, mostly from left to right, and the background phrase, in many wordings.
 
     Args:
@@ -59,13 +68,14 @@ def write_caption(
         has_sketch: a sketch shows the layout. Without one the order says who stands left, and
             nothing is left unsaid.
     """
-    order = sorted(things, key=lambda thing: thing.x)
+    order = sorted(range(len(things)), key=lambda index: things[index].x)
     is_in_order = not has_sketch or rng.random() >= 0.25
     if not is_in_order:
-        rng.shuffle(order)  # type: ignore[arg-type]
-    nouns = [name_object(rng, thing, has_sketch) for thing in order]
+        rng.shuffle(order)
+    nouns = [name_object(rng, things[index], has_sketch) for index in order]
     style = rng.random()
-    if len(set(nouns)) == 1 and len(nouns) > 1:
+    is_plural = len(set(nouns)) == 1 and len(nouns) > 1
+    if is_plural:
         text = f"{('', '', 'two', 'three', 'four')[len(nouns)]} {plural(nouns[0])}"
     else:
         parts = [noun if style < 0.4 else f"{article(noun)} {noun}" for noun in nouns]
@@ -78,4 +88,4 @@ def write_caption(
     if phrase:
         comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
         text = f"{text}{comma}{phrase}"
-    return text
+    return Caption(text, tuple(0 if is_plural else order.index(i) for i in range(len(things))))

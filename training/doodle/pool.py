@@ -6,7 +6,7 @@ Shards of a fixed number of pairs lie in the run folder; shard `k` depends on it
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes, sketch
 from training.doodle.data import Concept, load_concepts
+from training.doodle.layout import layout_of
 from training.doodle.model import build_autoencoder, encode_latents
 from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
@@ -53,23 +54,32 @@ def unnamed(rng: np.random.Generator, caption: str) -> str:
     return caption
 
 
-def sample_pairs(
-    rng: np.random.Generator, concepts: list[Concept], num: int
-) -> list[tuple[np.ndarray, np.ndarray, str, bool]]:
-    """`num` tuples of sketch, picture (both `(256, 256, 3) uint8`), caption, is canonical."""
-    pairs: list[tuple[np.ndarray, np.ndarray, str, bool]] = []
+class Pair(NamedTuple):
+    """A sketch and its picture, both `(256, 256, 3) uint8`, and all that is known of them."""
+
+    sketch: np.ndarray
+    picture: np.ndarray
+    caption: str
+    is_canonical: bool
+    layout: np.ndarray
+
+
+def sample_pairs(rng: np.random.Generator, concepts: list[Concept], num: int) -> list[Pair]:
+    pairs: list[Pair] = []
     while len(pairs) < num:
         first = concepts[rng.integers(len(concepts))]
         if rng.random() < CANONICAL_SHARE:
             scene = scenes.sample_canonical(rng, concepts, first)
-            pairs.append((sketch.paper(rng), scenes.render(scene), scene.caption, True))
+            picture, layout = scenes.render(scene), layout_of(scene)
+            pairs.append(Pair(sketch.paper(rng), picture, scene.caption, True, layout))
         else:
             scene = scenes.sample_sketched(rng, concepts, first)
             picture = scenes.render(scene)
             is_plain = scene.background is scenes.WHITE
             for _ in range(_SKETCHES_A_SCENE):
                 caption = unnamed(rng, scene.caption) if is_plain else scene.caption
-                pairs.append((sketch.degrade(rng, scene), picture, caption, False))
+                layout = layout_of(scene, caption == scene.caption)
+                pairs.append(Pair(sketch.degrade(rng, scene), picture, caption, False, layout))
     return pairs[:num]
 
 
@@ -84,7 +94,7 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
     if path.exists():
         return path
     rng = np.random.default_rng([2026, index])
-    sketches, pictures, captions, canonical = zip(
+    sketches, pictures, captions, canonical, layouts = zip(
         *sample_pairs(rng, concepts, SHARD_PAIRS), strict=True
     )
     unique = {id(picture): picture for picture in pictures}
@@ -95,6 +105,7 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
         "target": torch.stack([encoded[id(picture)] for picture in pictures]),
         "ids": ids["input_ids"].short(),
         "canonical": torch.tensor(canonical),
+        "layout": torch.from_numpy(np.stack(layouts)),
     }
     torch.save(state, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)

@@ -75,6 +75,7 @@ class Scene:
     background: Background
     caption: str
     is_background_drawn: bool = False
+    nouns: tuple[int, ...] = ()  # which noun of the caption names each object
 
 
 def _vertical(top: Sequence[int], bottom: Sequence[int], height: int) -> np.ndarray:
@@ -221,7 +222,8 @@ def sample_canonical(
     phrase = background.phrases[rng.integers(len(background.phrases))]
     if num == 4:  # reading order is not left to right
         objects = tuple(sorted(objects, key=lambda p: (p.x, p.y)))
-    return Scene(objects, background, write_caption(rng, objects, phrase, has_sketch=False))
+    caption = write_caption(rng, objects, phrase, has_sketch=False)
+    return Scene(objects, background, caption.text, nouns=caption.nouns)
 
 
 def _overlap(a: Placed, b: Placed) -> float:
@@ -267,4 +269,4 @@ def sample_sketched(
             background = replace(background, horizon=rng.uniform(0.35, 0.85))
     phrase = background.phrases[rng.integers(len(background.phrases))] if is_named else ""
     caption = write_caption(rng, objects, phrase, has_sketch=True)
-    return Scene(tuple(objects), background, caption, is_background_drawn=is_drawn)
+    return Scene(tuple(objects), background, caption.text, is_drawn, caption.nouns)

@@ -61,7 +61,7 @@ class Batches:
     def refill(self, limit: int = 768) -> None:
         """Add predicted latents of fresh pairs; the oldest leave."""
         pairs = sample_pairs(self.rng, self.concepts, self.num_fresh)
-        sketches, pictures, captions, canonical = zip(*pairs, strict=True)
+        sketches, pictures, captions, canonical, _ = zip(*pairs, strict=True)
         under, true = (
             encode(self.vae, list(sketches)).float(),
             encode(self.vae, list(pictures)).float(),

@@ -1,0 +1,74 @@
+"""Each cell of a picture knows the place on a canvas that tells what is there."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+
+from tests.training.things import concepts
+from training.doodle.canvas import CANVAS_PX
+from training.doodle.layout import attention_targets, layout_of
+from training.doodle.lookup import Lookup
+from training.doodle.model import CANVAS_SIDE, NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_unet
+from training.doodle.scenes import WHITE, Placed, Scene
+
+APPLE, BEE, *_ = concepts()
+PLACES = CANVAS_SIDE**2
+
+
+def targets(*objects: Placed, nouns: tuple[int, ...], side: int = 8) -> tuple[np.ndarray, ...]:
+    scene = Scene(objects, WHITE, "", nouns=nouns)
+    weights, is_known = attention_targets(torch.from_numpy(layout_of(scene))[None], side)
+    return weights[0].view(side, side, NUM_TOKENS).numpy(), is_known[0].view(side, side).numpy()
+
+
+def test_a_thing_as_large_as_its_canvas_is_looked_up_place_by_place() -> None:
+    weights, is_known = targets(Placed(APPLE, 128, 128, CANVAS_PX), nouns=(0,), side=4)
+    assert is_known.all()
+    wanted = np.eye(PLACES, dtype=np.float32).reshape(4, 4, PLACES)
+    np.testing.assert_allclose(weights[..., WORD_TOKENS : WORD_TOKENS + PLACES], wanted, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+
+
+def test_a_mirrored_thing_is_looked_up_mirrored() -> None:
+    plain, _ = targets(Placed(APPLE, 120, 140, 180), nouns=(0,))
+    mirrored, _ = targets(Placed(APPLE, 256 - 120, 140, 180, is_flipped=True), nouns=(0,))
+    np.testing.assert_allclose(mirrored[:, ::-1], plain, atol=1e-4)
+
+
+def test_the_front_thing_counts_and_paper_has_no_place() -> None:
+    back, front = Placed(APPLE, 100, 128, 120), Placed(BEE, 140, 128, 120)
+    weights, is_known = targets(back, front, nouns=(1, 0))
+    of_apple = weights[..., WORD_TOKENS + PLACES : WORD_TOKENS + 2 * PLACES].sum(-1)
+    assert of_apple[4, 2] == pytest.approx(1)
+    assert of_apple[4, 3] == pytest.approx(0), "the bee lies over it"
+    assert not is_known[0, 0]
+    assert not is_known[:, 7].any()
+
+
+def test_what_has_no_canvas_is_not_asked_for() -> None:
+    _, is_known = targets(Placed(APPLE, 128, 128, 200), nouns=(3,))
+    assert not is_known.any()
+    scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
+    assert (layout_of(scene, is_named=False) == -1).all()
+
+
+def test_taught_attention_is_diffusers_own_and_can_be_taught() -> None:
+    torch.manual_seed(0)
+    unet = build_unet()
+    x, context = torch.randn(2, 32, 16, 16), torch.randn(2, NUM_TOKENS, TEXT_WIDTH)
+    unet.set_attn_processor(AttnProcessor2_0())
+    expected = unet(x, 600, context).sample
+    lookup = Lookup(unet)
+    assert len(lookup.processors) == 5
+    torch.testing.assert_close(unet(x, 600, context).sample, expected)
+    scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
+    layout = torch.from_numpy(np.stack([layout_of(scene)] * 2))
+    optimiser = torch.optim.Adam(unet.parameters(), lr=1e-3)
+    first = lookup.loss(layout).item()
+    for _ in range(4):
+        optimiser.zero_grad()
+        unet(x, 600, context)
+        lookup.loss(layout).backward()
+        optimiser.step()
+    assert lookup.loss(layout).item() < first - 0.5
