@@ -44,7 +44,7 @@ class TaughtAttention:
 
 
 class Lookup:
-    """Teaches the cross attention of a denoiser's middle and way up: there it knows what is where."""
+    """Teaches the cross attention of a denoiser's middle and way up, which know what is where."""
 
     def __init__(self, unet: Any) -> None:
         self.processors: list[TaughtAttention] = []
