@@ -114,11 +114,20 @@ def vae(kind: VaeKind, scaling_factor: float = 0.18215) -> Any:
         return full_vae(latent_channels=4, scaling_factor=scaling_factor)
     if kind == "tiny":
         return tiny_vae(num_stages=4, latent_channels=4)
-    return tiny_vae(num_stages=5, latent_channels=16, scaling_factor=16.0)
+    return full_vae(
+        latent_channels=32,
+        scaling_factor=1.0,
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        block_out_channels=(8, 8, 16, 16, 16),
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        mid_block_add_attention=False,
+    )
 
 
 def full_vae(**config: Any) -> AutoencoderKL:
-    """AutoencoderKL with a factor of 8; `config` is what its family sets."""
+    """AutoencoderKL, with a factor of 8 unless `config`, what its family sets, says otherwise."""
     return AutoencoderKL(
         **{
             "down_block_types": ("DownEncoderBlock2D",) * 4,

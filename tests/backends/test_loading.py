@@ -262,14 +262,15 @@ def test_the_hubs_files_are_loaded_like_a_folder(
 
 
 def test_without_a_tiny_vae_the_full_one_is_taken_and_said(
-    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def unreachable(*args: Any, **options: Any) -> Path:
         raise ModelUnavailable("tiny-turbo", "the hub cannot be reached")
 
     monkeypatch.setattr(hub, "fetch", unreachable)
     folder = checkpoint(vae_kind="kl")
-    wrong_channels = checkpoint(vae_kind="doodle") / "vae"
+    wrong_channels = tmp_path / "vae"
+    checkpoints.tiny_vae(num_stages=4, latent_channels=16).save_pretrained(wrong_channels)
     for tiny_vae, said in {
         None: "no tiny VAE is known",
         "madebyollin/taesd": "the hub cannot be reached",
