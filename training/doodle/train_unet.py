@@ -22,6 +22,7 @@ from training.doodle.model import (
     sigmas,
 )
 from training.doodle.pool import freeze_autoencoder, load_pool
+from training.doodle.whitening import folded, whiten, whitening_of
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
@@ -29,6 +30,7 @@ FIRST_TIMESTEP = 280
 LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is asked to be painted
 _BEND = 1.0
 """Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
+_WHITENED_CAPTIONS = 256
 _LOOKUP_WEIGHT = 0.03
 """Beside a loss of some 0.1: the cross entropy of where to look begins at 4 nats."""
 FREE_TIMESTEP = 950  # from here on any board may lie under text-to-image
@@ -96,6 +98,13 @@ def blank_latents() -> torch.Tensor:
 
 
 @torch.no_grad()
+def text_whitening(encoder: Any) -> torch.Tensor:
+    """Of what the encoder says of captions in the pool."""
+    ids = load_pool(1)["ids"][:_WHITENED_CAPTIONS].long()
+    return whitening_of(encoder(input_ids=ids).last_hidden_state.flatten(0, 1))
+
+
+@torch.no_grad()
 def sample_sheet(unet: Any, encoder: Any, pool: dict, name: str, seed: int = 5) -> None:
     """Rows of sketch, picture at strengths 0.4, 0.6, 0.8, wanted picture; then text-to-image."""
     vae = freeze_autoencoder()
@@ -128,9 +137,17 @@ class Trainer:
     def __init__(self, rank: int, args: argparse.Namespace):
         self.rank, self.args, self.device = rank, args, run.device()
         _, encoder = load_text_encoder()
+        self.matrix = text_whitening(encoder).to(self.device)
         self.encoder = encoder.to(self.device)
         self.unet = build_unet().to(self.device, memory_format=torch.channels_last)
         self.average = run.Average(self.unet, 0.998)
+        state = run.load("unet")
+        if state is not None:
+            self.unet.load_state_dict(state["model"])
+            self.average.module.load_state_dict(state["average"])
+        for network in (self.unet, self.average.module):
+            whiten(network, self.matrix)
+        self.average.module.requires_grad_(False)
         self.lookup = Lookup(self.unet)
         self.optimiser = torch.optim.AdamW(
             self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=True
@@ -138,9 +155,7 @@ class Trainer:
         self.level = sigmas(build_scheduler()).to(self.device)
         self.blank = blank_latents().to(self.device)
         self.first = 0
-        if state := run.load("unet"):
-            self.unet.load_state_dict(state["model"])
-            self.average.module.load_state_dict(state["average"])
+        if state is not None:
             if "optimiser" in state:  # dropped where the network has changed in between
                 self.optimiser.load_state_dict(state["optimiser"])
             self.average.num_updates = self.first = state["step"]
@@ -185,8 +200,8 @@ class Trainer:
 
     def save(self, step: int, held_out: dict[str, torch.Tensor]) -> None:
         state = {
-            "model": self.unet.state_dict(),
-            "average": self.average.module.state_dict(),
+            "model": folded(self.unet, self.matrix),
+            "average": folded(self.average.module, self.matrix),
             "optimiser": self.optimiser.state_dict(),
             "step": step,
         }

@@ -292,11 +292,8 @@ class Page {
   }
 
   #state(withHistory) {
-    return {
-      board: this.board.document.toData({ withHistory }),
-      tool: this.board.tool,
-      controls: this.controls.values,
-    };
+    const { board, controls } = this;
+    return { board: board.document.toData({ withHistory }), tool: board.tool, controls: controls.values };
   }
 
   #listen() {
