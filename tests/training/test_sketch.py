@@ -75,3 +75,36 @@ def test_an_unfinished_object_lacks_one_side_only() -> None:
     sketch.rub_out(np.random.default_rng(1), left, blank, BALL)
     before, after = (int((picture != 255).any(axis=-1).sum()) for picture in (drawn, left))
     assert 0.3 * before < after < before
+
+
+def test_the_picture_follows_the_hand() -> None:
+    scene = Scene((BALL,), WHITE, "")
+    straight, bent = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        sheet = Sheet(rng, np.full((256, 256, 3), 255, np.uint8), BALL)
+        drawn = sheet.silhouette()
+        straight.append(iou(drawn, foreground(render(scene))))
+        bent.append(iou(drawn, foreground(render(scene, [sheet.bend]))))
+    assert np.mean(bent) > np.mean(straight) + 0.03
+    assert np.min(bent) > 0.9
+
+
+def test_each_object_is_told_how_it_was_drawn() -> None:
+    other = Placed(THINGS[1], 60, 60, 80)
+    scene = Scene((BALL, other), WHITE, "")
+    board, bends = sketch.draw(np.random.default_rng(3), scene)
+    np.testing.assert_array_equal(board, sketch.degrade(np.random.default_rng(3), scene))
+    assert len(bends) == 2
+    assert (render(scene, bends) != render(scene)).any()
+
+
+def test_a_bend_is_the_same_at_any_size() -> None:
+    bend = Sheet(np.random.default_rng(2), np.zeros((256, 256, 3), np.uint8), BALL).bend
+    same, large = bend.at(64), bend.at(256)
+    np.testing.assert_allclose(same.matrix, bend.matrix, rtol=1e-5)
+    np.testing.assert_array_equal(same.shift[0], bend.shift[0])
+    corners = np.array([[0, 0, 1], [64, 64, 1], [12, 50, 1]], float).T - [[0.5], [0.5], [0]]
+    wide = corners * [[4], [4], [1]] + [[1.5], [1.5], [0]]  # the same places, centres of pixels
+    np.testing.assert_allclose(large.matrix @ wide, bend.matrix @ corners, atol=1e-3)
+    assert large.shift[0].mean() == pytest.approx(4 * bend.shift[0].mean(), rel=0.05)

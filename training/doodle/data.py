@@ -196,15 +196,26 @@ def is_held_out(word: str) -> bool:
 
 
 def read_picture(hexcode: str, root: Path) -> np.ndarray | None:
-    """RGBA picture of a code point sequence, None if the package has none."""
+    """RGBA picture `(256, 256, 4)` of a code point sequence, None if the package has none."""
     code = hexcode.lower()
     for name in (code, code.replace("-fe0f", ""), f"{code}-fe0f"):
         path = root / "fluent-emoji-3d" / "assets" / f"{name}.webp"
         if path.exists():
             picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             if picture is not None:
-                return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
+                return _square(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA))
     return None
+
+
+def _square(picture: np.ndarray) -> np.ndarray:
+    """A few of the package's pictures are not square: they get empty margins."""
+    height, width = picture.shape[:2]
+    down, across = max(width - height, 0), max(height - width, 0)
+    if down or across:
+        sides = (down // 2, down - down // 2, across // 2, across - across // 2)
+        picture = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+        picture = cv2.resize(picture, (OBJECT_PX, OBJECT_PX), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def read_emojibase(root: Path = DATA_DIR) -> list[dict]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from training.doodle.data import LABEL_PX, Regions
-from training.doodle.scenes import SIZE_PX, Placed
+from training.doodle.scenes import SIZE_PX, Bend, Placed
 
 CRAYONS = np.asarray(
     [
@@ -33,13 +33,12 @@ class Sheet:
 
     def __init__(self, rng: np.random.Generator, canvas: np.ndarray, placed: Placed):
         self.rng, self.canvas, self.placed = rng, canvas, placed
-        self.wobble = warp_matrix(rng, placed)
-        self.shift = displacement(rng)
+        self.bend = Bend(warp_matrix(rng, placed), displacement(rng))
 
     def masks(self, num_regions: int) -> list[tuple[np.ndarray, tuple[int, int, int]]]:
         """`(256, 256) bool` mask and colour of each region, largest first."""
         regions = self.placed.concept.regions[num_regions]
-        labels = cv2.remap(regions.labels, *self.shift, cv2.INTER_NEAREST, borderValue=-1)
+        labels = self.bend.bent(regions.labels, cv2.INTER_NEAREST, -1)
         colours = region_colours(regions, self.placed)
         counts = [(labels == k).sum() for k in range(num_regions)]
         order = np.argsort(counts)[::-1]
@@ -48,14 +47,12 @@ class Sheet:
         ]
 
     def silhouette(self) -> np.ndarray:
-        labels = cv2.remap(
-            self.placed.concept.regions[2].labels, *self.shift, cv2.INTER_NEAREST, borderValue=-1
-        )
+        labels = self.bend.bent(self.placed.concept.regions[2].labels, cv2.INTER_NEAREST, -1)
         return self.to_canvas(labels >= 0)
 
     def to_canvas(self, mask: np.ndarray) -> np.ndarray:
         big = cv2.warpAffine(
-            mask.astype(np.float32), self.wobble, (SIZE_PX, SIZE_PX), flags=cv2.INTER_LINEAR
+            mask.astype(np.float32), self.bend.matrix, (SIZE_PX, SIZE_PX), flags=cv2.INTER_LINEAR
         )
         radius = 2 * int(self.rng.integers(1, 4)) + 1
         return cv2.GaussianBlur(big, (radius, radius), 0) > 0.5
@@ -95,12 +92,13 @@ def warp_matrix(rng: np.random.Generator, placed: Placed) -> np.ndarray:
 
 
 def displacement(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A smooth random displacement of the region map, as `cv2.remap` wants it."""
+    """A smooth random displacement of the region map, across and down, in its pixels."""
     amount = rng.uniform(0.3, 3.0)
     coarse = rng.normal(0, amount, (2, 6, 6)).astype(np.float32)
-    dx, dy = (cv2.resize(c, (LABEL_PX, LABEL_PX), interpolation=cv2.INTER_CUBIC) for c in coarse)
-    y, x = np.mgrid[0:LABEL_PX, 0:LABEL_PX].astype(np.float32)
-    return x + dx, y + dy
+    across, down = (
+        cv2.resize(c, (LABEL_PX, LABEL_PX), interpolation=cv2.INTER_CUBIC) for c in coarse
+    )
+    return across, down
 
 
 def region_colours(regions: Regions, placed: Placed) -> np.ndarray:

@@ -74,12 +74,13 @@ def sample_pairs(rng: np.random.Generator, concepts: list[Concept], num: int) ->
             pairs.append(Pair(sketch.paper(rng), picture, scene.caption, True, layout))
         else:
             scene = scenes.sample_sketched(rng, concepts, first)
-            picture = scenes.render(scene)
             is_plain = scene.background is scenes.WHITE
             for _ in range(_SKETCHES_A_SCENE):
                 caption = unnamed(rng, scene.caption) if is_plain else scene.caption
                 layout = layout_of(scene, caption == scene.caption)
-                pairs.append(Pair(sketch.degrade(rng, scene), picture, caption, False, layout))
+                board, bends = sketch.draw(rng, scene)
+                picture = scenes.render(scene, bends)  # the picture follows the hand
+                pairs.append(Pair(board, picture, caption, False, layout))
     return pairs[:num]
 
 
@@ -97,12 +98,10 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
     sketches, pictures, captions, canonical, layouts = zip(
         *sample_pairs(rng, concepts, SHARD_PAIRS), strict=True
     )
-    unique = {id(picture): picture for picture in pictures}
-    encoded = dict(zip(unique, encode(vae, list(unique.values())), strict=True))
     ids = tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
     state = {
         "sketch": encode(vae, list(sketches)),
-        "target": torch.stack([encoded[id(picture)] for picture in pictures]),
+        "target": encode(vae, list(pictures)),
         "ids": ids["input_ids"].short(),
         "canonical": torch.tensor(canonical),
         "layout": torch.from_numpy(np.stack(layouts)),
@@ -113,10 +112,23 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
 
 
 def load_pool(last: int) -> dict[str, torch.Tensor]:
-    """The newest `last` shards as one."""
-    shards = [torch.load(path) for path in sorted(POOL_DIR.glob("*.pt"))[-last:]]
-    if not shards:
-        raise SystemExit("the pool is empty: python -m training.doodle.pool")
+    """The newest `last` shards as one, without the newest of all, which is held out."""
+    return _as_one(_shards()[:-1][-last:])
+
+
+def load_held_out() -> dict[str, torch.Tensor]:
+    """Pairs that the denoiser is not trained on."""
+    return _as_one(_shards()[-1:])
+
+
+def _shards() -> list[Path]:
+    return sorted(POOL_DIR.glob("*.pt"))
+
+
+def _as_one(paths: list[Path]) -> dict[str, torch.Tensor]:
+    if not paths:
+        raise SystemExit("the pool needs two shards or more: python -m training.doodle.pool")
+    shards = [torch.load(path) for path in paths]
     return {key: torch.cat([shard[key] for shard in shards]) for key in shards[0]}
 
 

@@ -5,6 +5,7 @@ all answers is a smear. So whatever the sketch does not show has one right answe
 a canonical layout, and a background that is neither named nor drawn is white.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,6 +68,36 @@ class Placed:
         centre = np.array([self.x, self.y]) - 0.5  # pixel centres
         offset = centre - linear @ np.full(2, (source_px - 1) / 2)
         return np.asarray(np.concatenate([linear, offset[:, None]], axis=1), np.float32)
+
+
+@dataclass(frozen=True)
+class Bend:
+    """How a hand draws an object: near its place, and not quite in its shape.
+
+    Attributes:
+        matrix: 2×3, from a pixel of the bent `source_px` square to the canvas.
+        shift: where each pixel of the bent square comes from less where it is, across and down:
+            two of `(source_px, source_px) float32`.
+    """
+
+    matrix: np.ndarray
+    shift: tuple[np.ndarray, np.ndarray]
+
+    def at(self, source_px: int) -> "Bend":
+        """The same for a square of another size."""
+        known_px = len(self.shift[0])
+        ratio = known_px / source_px
+        linear = self.matrix[:, :2]
+        offset = self.matrix[:, 2] + linear @ np.full(2, (ratio - 1) / 2)  # pixel centres
+        matrix = np.concatenate([linear * ratio, offset[:, None]], axis=1)
+        across, down = (cv2.resize(s, (source_px, source_px)) / ratio for s in self.shift)
+        return Bend(np.asarray(matrix, np.float32), (across, down))
+
+    def bent(self, source: np.ndarray, mode: int, border: float) -> np.ndarray:
+        """A `source_px` square picture, bent but not yet placed."""
+        y, x = np.indices(source.shape[:2], dtype=np.float32)
+        across, down = self.shift
+        return cv2.remap(source, x + across, y + down, mode, borderValue=(border,) * 4)
 
 
 @dataclass(frozen=True)
@@ -171,22 +202,29 @@ def paint_background(background: Background) -> np.ndarray:
     return PAINTERS[background.kind](background.horizon).astype(np.float32).copy()
 
 
-def place_layer(placed: Placed) -> np.ndarray:
-    """The object at its place, `(256, 256, 4) uint8` premultiplied RGBA."""
+def place_layer(placed: Placed, bend: Bend | None = None) -> np.ndarray:
+    """The object at its place or as a hand drew it, `(256, 256, 4) uint8` premultiplied RGBA."""
     source = placed.concept.coloured(placed.colour)
     if placed.size < OBJECT_PX / 2:  # average down first: bilinear sampling alone would alias
         target = max(8, round(placed.size))
         source = cv2.resize(source, (target, target), interpolation=cv2.INTER_AREA)
-    return cv2.warpAffine(
-        source, placed.matrix(source.shape[0]), (SIZE_PX, SIZE_PX), flags=cv2.INTER_LINEAR
-    )
+    matrix = placed.matrix(source.shape[0])
+    if bend is not None:
+        bend = bend.at(source.shape[0])
+        source, matrix = bend.bent(source, cv2.INTER_LINEAR, 0), bend.matrix
+    return cv2.warpAffine(source, matrix, (SIZE_PX, SIZE_PX), flags=cv2.INTER_LINEAR)
 
 
-def render(scene: Scene) -> np.ndarray:
-    """The picture of a scene, `(256, 256, 3) uint8` RGB; later objects lie in front."""
+def render(scene: Scene, bends: Sequence[Bend] = ()) -> np.ndarray:
+    """The picture of a scene, `(256, 256, 3) uint8` RGB; later objects lie in front.
+
+    Args:
+        scene: what is shown.
+        bends: how each object was drawn, if the picture is to follow that.
+    """
     picture = paint_background(scene.background)
-    for placed in scene.objects:
-        layer = place_layer(placed).astype(np.float32)
+    for placed, bend in itertools.zip_longest(scene.objects, bends):
+        layer = place_layer(placed, bend).astype(np.float32)
         picture = picture * (1 - layer[..., 3:] / 255) + layer[..., :3]
     return picture.round().clip(0, 255).astype(np.uint8)
 

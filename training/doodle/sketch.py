@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from training.doodle.hands import HANDS, Sheet
-from training.doodle.scenes import SIZE_PX, Placed, Scene, paint_background
+from training.doodle.scenes import SIZE_PX, Bend, Placed, Scene, paint_background
 
 
 def paper(rng: np.random.Generator) -> np.ndarray:
@@ -50,15 +50,21 @@ def rub_out(
 
 
 def degrade(rng: np.random.Generator, scene: Scene) -> np.ndarray:
-    """A sketch of a scene as a person would draw it.
+    """A sketch of a scene as a person would draw it, `(256, 256, 3) uint8` RGB."""
+    return draw(rng, scene)[0]
+
+
+def draw(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, tuple[Bend, ...]]:
+    """A sketch of a scene, and how it differs from the scene.
 
     Args:
         rng: the only source of randomness; the same state gives the same sketch.
         scene: what is drawn; an empty tuple of objects gives an empty board.
 
     Returns:
-        `(256, 256, 3) uint8` RGB.
+        `(256, 256, 3) uint8` RGB; for each object how it was bent.
     """
+    bends = []
     canvas = paper(rng)
     if scene.is_background_drawn:
         draw_background(rng, canvas, scene)
@@ -68,9 +74,11 @@ def degrade(rng: np.random.Generator, scene: Scene) -> np.ndarray:
         blank = canvas.copy()
         if rng.random() < 0.25:  # mostly one hand per sheet, as one person draws it
             hand = rng.choice(len(hands), p=weights)
-        hands[hand](Sheet(rng, canvas, placed))
+        sheet = Sheet(rng, canvas, placed)
+        bends.append(sheet.bend)
+        hands[hand](sheet)
         if rng.random() < 0.08:
             rub_out(rng, canvas, blank, placed)
     if rng.random() < 0.3:  # anti-aliasing and JPEG leave soft edges
         canvas = cv2.GaussianBlur(canvas, (3, 3), 0)
-    return canvas
+    return canvas, tuple(bends)

@@ -23,6 +23,7 @@ from training.doodle.model import (
     WORD_TOKENS,
     build_text_encoder,
 )
+from training.doodle.muon import optimisers
 from training.doodle.pool import freeze_autoencoder
 from training.doodle.words import (
     TOKENIZER_DIR,
@@ -151,17 +152,18 @@ def main() -> None:
     looks = Looks(concepts, freeze_autoencoder())
     print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
     parameters = [*encoder.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2)
+    named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
+    both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
     first = 0
     if state := run.load("text"):
         encoder.load_state_dict(state["model"])
         heads.load_state_dict(state["heads"], strict=False)  # a head may have been added since
-        if "optimiser" in state:  # dropped where the heads have changed in between
-            optimiser.load_state_dict(state["optimiser"])
+        for optimiser, known in zip(both, state.get("optimisers", []), strict=False):
+            optimiser.load_state_dict(known)
         first = state["step"]
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):
-        for group in optimiser.param_groups:
+        for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         picked = torch.randint(len(words), (args.batch_size,))
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
@@ -176,7 +178,7 @@ def main() -> None:
         distill = (1 - cosine).mean()
         logits = heads.concept_logits(meant).log_softmax(-1)
         relation = -(nearest[picked][None] * logits).sum(-1).mean()
-        named = caption_loss(caption_hidden, captions, heads)
+        told = caption_loss(caption_hidden, captions, heads)
         shown = heads.canvas_loss(
             torch.cat([caption_hidden, encoder(input_ids=long_ids[picked[:few]])[0]]),
             looks.canvases(
@@ -185,15 +187,17 @@ def main() -> None:
             ),
             torch.cat([torch.ones(len(captions)), nearest[picked[:few]].amax(-1)]),
         )
-        optimiser.zero_grad(set_to_none=True)
-        (3 * distill + relation + named + 3 * shown).backward()
+        for optimiser in both:
+            optimiser.zero_grad(set_to_none=True)
+        (3 * distill + relation + told + 3 * shown).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
+        for optimiser in both:
+            optimiser.step()
         progress.step(
             args.batch_size,
             distill=distill.item(),
             relation=relation.item(),
-            named=named.item(),
+            named=told.item(),
             shown=shown.item(),
         )
         if (step + 1) % 500 == 0 or step + 1 == args.steps:
@@ -202,7 +206,7 @@ def main() -> None:
                 {
                     "model": encoder.state_dict(),
                     "heads": heads.state_dict(),
-                    "optimiser": optimiser.state_dict(),
+                    "optimisers": [optimiser.state_dict() for optimiser in both],
                     "step": step + 1,
                 },
             )

@@ -21,19 +21,21 @@ from training.doodle.model import (
     encode_latents,
     sigmas,
 )
-from training.doodle.pool import freeze_autoencoder, load_pool
+from training.doodle.muon import optimisers
+from training.doodle.pool import freeze_autoencoder, load_held_out, load_pool
 from training.doodle.whitening import folded, whiten, whitening_of
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
 FIRST_TIMESTEP = 280
-LAST_SKETCHED = 900  # beyond it the sketch is all but gone, and only text is asked to be painted
+LAST_SKETCHED = 930  # beyond it the sketch is all but gone, and only text is asked to be painted
 _BEND = 1.0
 """Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
 _WHITENED_CAPTIONS = 256
+_OUTER = ("conv_in", "conv_out", "add_embedding")
 _LOOKUP_WEIGHT = 0.03
 """Beside a loss of some 0.1: the cross entropy of where to look begins at 4 nats."""
-FREE_TIMESTEP = 950  # from here on any board may lie under text-to-image
+FREE_TIMESTEP = 970  # from here on any board may lie under text-to-image
 
 
 def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
@@ -100,7 +102,7 @@ def blank_latents() -> torch.Tensor:
 @torch.no_grad()
 def text_whitening(encoder: Any) -> torch.Tensor:
     """Of what the encoder says of captions in the pool."""
-    ids = load_pool(1)["ids"][:_WHITENED_CAPTIONS].long()
+    ids = load_held_out()["ids"][:_WHITENED_CAPTIONS].long()
     return whitening_of(encoder(input_ids=ids).last_hidden_state.flatten(0, 1))
 
 
@@ -140,7 +142,7 @@ class Trainer:
         self.matrix = text_whitening(encoder).to(self.device)
         self.encoder = encoder.to(self.device)
         self.unet = build_unet().to(self.device, memory_format=torch.channels_last)
-        self.average = run.Average(self.unet, 0.998)
+        self.average = run.Average(self.unet, 0.995)
         state = run.load("unet")
         if state is not None:
             self.unet.load_state_dict(state["model"])
@@ -149,15 +151,13 @@ class Trainer:
             whiten(network, self.matrix)
         self.average.module.requires_grad_(False)
         self.lookup = Lookup(self.unet)
-        self.optimiser = torch.optim.AdamW(
-            self.unet.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=1e-2, fused=True
-        )
+        self.optimisers = optimisers(self.unet.named_parameters(), args.lr, _OUTER)
         self.level = sigmas(build_scheduler()).to(self.device)
         self.blank = blank_latents().to(self.device)
         self.first = 0
         if state is not None:
-            if "optimiser" in state:  # dropped where the network has changed in between
-                self.optimiser.load_state_dict(state["optimiser"])
+            for optimiser, known in zip(self.optimisers, state.get("optimisers", []), strict=False):
+                optimiser.load_state_dict(known)
             self.average.num_updates = self.first = state["step"]
         torch.manual_seed(args.seed + self.first + 1_000_003 * rank)
         self.pool: dict[str, torch.Tensor] = {}
@@ -176,8 +176,9 @@ class Trainer:
 
     def step(self, step: int) -> dict[str, float]:
         picked, pool, device = self.batch(), self.pool, self.device
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.args.lr * run.cosine(step, self.args.steps, floor=self.args.floor)
+        rate = self.args.lr * run.cosine(step, self.args.steps, floor=self.args.floor)
+        for group in [group for one in self.optimisers for group in one.param_groups]:
+            group["lr"] = rate
         under = pool["sketch"][picked].float().to(device)
         target = pool["target"][picked].float().to(device)
         canonical = pool["canonical"][picked].to(device)
@@ -188,12 +189,13 @@ class Trainer:
         x = x.contiguous(memory_format=torch.channels_last)
         loss = latent_loss(self.unet(x, timesteps, context).sample, target, self.blank)
         lookup = self.lookup.loss(pool["layout"][picked].to(device))
-        self.optimiser.zero_grad(set_to_none=True)
+        self.unet.zero_grad(set_to_none=True)
         (loss + _LOOKUP_WEIGHT * lookup).backward()
         if self.args.workers > 1:
             average_gradients(self.unet)
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         if self.rank == 0:
             self.average.update(self.unet)
         return {"loss": loss.item(), "lookup": lookup.item()}
@@ -202,7 +204,7 @@ class Trainer:
         state = {
             "model": folded(self.unet, self.matrix),
             "average": folded(self.average.module, self.matrix),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": step,
         }
         run.save("unet", state)
@@ -232,7 +234,7 @@ def work(rank: int, args: argparse.Namespace) -> None:
             world_size=args.workers,
         )
     trainer = Trainer(rank, args)
-    held_out = copy.deepcopy({key: value[:512] for key, value in load_pool(1).items()})
+    held_out = load_held_out()
     progress = run.Progress("unet", trainer.first, args.steps) if rank == 0 else None
     for step in range(trainer.first, args.steps):
         losses = trainer.step(step)
