@@ -132,13 +132,10 @@ def test_the_eraser_takes_away_ink_and_leaves_paper(open_page: OpenPage) -> None
     drawer.stroke(0.5)
     color = (
         "(async () => { const { board, sketcher } = window.turboUI;"
-        " sketcher.forget(); const { bytes, patch } = await sketcher.takePatch(board, 64, 64);"
-        " const [left, top] = patch.at; const [width, height] = patch.size;"
-        " const x = 26 - left, y = 35 - top;"
-        " if (x < 0 || y < 0 || x >= width || y >= height) return [255, 255, 255];"
-        " const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));"
-        " const rgb = new Uint8Array(await new Response(plain).arrayBuffer());"
-        " return [...rgb.slice((y * width + x) * 3, (y * width + x) * 3 + 3)]; })()"
+        " const { ink, paper } = sketcher.takePatch(board, 64, 64);"
+        " const sheet = new OffscreenCanvas(64, 64).getContext('2d');"
+        " sheet.fillStyle = paper; sheet.fillRect(0, 0, 64, 64); sheet.drawImage(ink, 0, 0);"
+        " sketcher.forget(); return [...sheet.getImageData(26, 35, 1, 1).data.slice(0, 3)]; })()"
     )
     assert drawer.page.evaluate(color) == [229, 72, 77]
     drawer.page.keyboard.press("e")
@@ -218,6 +215,28 @@ def test_a_sketch_is_taken_shortly_before_the_running_frame_ends(open_page: Open
     # not before: later than that it may be on a busy machine, but far from the 2 s that were left
     assert 870 <= moments[1]["after"] < 1900
     assert moments[2]["after"] >= 2150, "what waits for nothing is sent when the frame has ended"
+
+
+def test_a_sketch_leaves_while_the_page_is_busy(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    is_sent, sent_at, received_at, busy_until = drawer.page.evaluate(
+        "async () => { const { board, controls, sketcher, session } = window.turboUI;"
+        " const { lane } = session; const { width, height } = controls.params(session.model);"
+        " const answered = new Promise((resolve) => { const { onMessage } = lane;"
+        "   lane.onMessage = (header, payload, arrival) => {"
+        "     onMessage(header, payload, arrival);"
+        "     if (header.request_id === id && header.kind === 'frame') resolve(arrival.at); }; });"
+        " const id = session.loop.takeId();"
+        " const header = { kind: 'frame', request_id: id, params: {} };"
+        " const sending = lane.sendSketch(header, sketcher.takePatch(board, width, height));"
+        " const begun = performance.now(); while (performance.now() < begun + 3000);"
+        " const busyUntil = performance.now(); const { isSent, sentAt } = await sending;"
+        " return [isSent, sentAt, await answered, busyUntil]; }"
+    )
+    assert is_sent
+    assert sent_at < received_at < busy_until
+    assert drawer.complaints == []
 
 
 def test_another_model_takes_over_and_its_size_is_drawn(open_page: OpenPage) -> None:

@@ -150,8 +150,10 @@ def test_without_a_websocket_frames_take_the_named_event(
 ) -> None:
     page = new_context().new_page()
     page.add_init_script(
-        "window.WebSocket = class extends WebSocket {"
-        " constructor(url) { super(String(url).replace('/live', '/nowhere')); } }"
+        "const { postMessage } = Worker.prototype;"
+        " Worker.prototype.postMessage = function (task, ...rest) {"
+        "   if (task.url) task.url = task.url.replace('/live', '/nowhere');"
+        "   return postMessage.call(this, task, ...rest); }"
     )
     drawer = Drawer(page).open(server.url)
     assert drawer.stats()["lane"] == "event"

@@ -41,7 +41,7 @@ def test_the_page_fetches_nothing_from_elsewhere() -> None:
 
 
 def test_all_modules_and_only_those_are_preloaded() -> None:
-    there = {path.stem for path in STATIC.glob("*.js")} - {"codec.worker"}
+    there = {path.stem for path in STATIC.glob("*.js")} - {"lane.worker"}
     assert set(ui.MODULES) == there
 
 

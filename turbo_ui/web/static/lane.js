@@ -1,14 +1,19 @@
 // The live lane: one WebSocket, kept open; reconnects with back-off and says where it stands.
 
+import { here } from "./clock.js";
+import { ask, DistantSocket } from "./courier.js";
 import { read, write } from "./shelf.js";
-import { pack, unpack } from "./wire.js";
+import { pack } from "./wire.js";
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5000;
 const PATIENCE_MS = 20000; // the server is asked for a sign of life after half of this
 const TOKEN = "turbo-ui/token";
 
-/** Calls `onState("open" | "closed", code)` and `onMessage(header, payload)`; `send` drops when closed. */
+/**
+ * Calls `onState("open" | "closed", code)` and `onMessage(header, payload, { at, image })`: when it came, and its
+ * picture on the way. `send` drops when closed.
+ */
 export class Lane {
   constructor(url, page, { onMessage, onState }) {
     this.url = url;
@@ -37,30 +42,36 @@ export class Lane {
     return true;
   }
 
+  /** Sends what changed on the sheet; resolves to { isSent, encodedAt, sentAt }. Takes the bitmap over. */
+  async sendSketch(header, { ink, paper, isFirst }) {
+    const { turn } = this.socket;
+    const answer = await ask("sketch", { turn, header, ink, paper, isFirst }, [ink]);
+    if (answer.isSent) this.bytesSent += answer.size;
+    return { isSent: answer.isSent, encodedAt: here(answer.encodedAt), sentAt: here(answer.sentAt) };
+  }
+
   #connect() {
     clearTimeout(this.timer);
     this.isWelcome = false;
-    const socket = new WebSocket(this.url);
-    socket.binaryType = "arraybuffer";
+    const socket = new DistantSocket(this.url);
     this.socket = socket;
     socket.onopen = () => {
       this.heardAt = performance.now();
       this.send({ kind: "hello", protocol: 1, page: this.page, token: read(TOKEN, sessionStorage) });
     };
-    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onmessage = (message) => this.#receive(message);
     socket.onclose = ({ code }) => socket === this.socket && this.#closed(code);
   }
 
-  #receive(data) {
+  #receive({ header, payload, size, at, image }) {
     this.heardAt = performance.now();
-    this.bytesReceived += data.byteLength;
-    const { header, payload } = unpack(data);
+    this.bytesReceived += size;
     if (header.kind === "welcome") {
       write(TOKEN, header.token, sessionStorage);
       this.isWelcome = this.hasEverOpened = true;
       this.failures = 0;
     }
-    this.onMessage(header, payload);
+    this.onMessage(header, payload, { at, image });
     if (header.kind === "welcome") this.onState("open");
   }
 

@@ -107,7 +107,7 @@ export class LiveLoop {
     try {
       const request = await this.capture(requestId);
       const record = { requestId, eventAt, ...request.record, sentAt: performance.now() };
-      if (this.canSend() && this.send(request, record)) {
+      if (this.canSend() && (await this.send(request, record))) {
         this.waiting = requestId;
         this.sent.set(requestId, record);
         if (this.sent.size > MAX_KEPT) this.sent.delete(this.sent.keys().next().value);

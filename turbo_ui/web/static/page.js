@@ -2,6 +2,7 @@
 
 import { Board } from "./board.js";
 import { closeListsOnTab, Controls, explain } from "./controls.js";
+import { discard } from "./courier.js";
 import { download } from "./download.js";
 import { Examples } from "./examples.js";
 import { Keeping } from "./keeping.js";
@@ -198,11 +199,11 @@ class Page {
     this.picture.setRunning(Boolean(this.session?.loop.isBusy) || this.refiner.isRefining);
   }
 
-  async #refined(header, payload) {
+  async #refined(header, payload, arrival) {
     const isShown = this.refiner.receive(header);
     if (header.kind === "error") this.status.say(header.text, "error");
-    if (!isShown) return;
-    const painted = await this.picture.paint(header, payload);
+    if (!isShown) return discard(arrival.image);
+    const painted = await this.picture.paint(header, payload, "image/jpeg", arrival);
     if (painted && header.kind === "refine") this.#caption(header);
   }
 
@@ -211,9 +212,9 @@ class Page {
   #callbacks() {
     return {
       capture: (sentKey, model) => this.#capture(sentKey, model),
-      paint: (header, payload, type) => this.picture.paint(header, payload, type),
+      paint: (...frame) => this.picture.paint(...frame),
       onPainted: (header, record, version) => this.#painted(header, record, version),
-      onRefine: (header, payload) => this.#refined(header, payload),
+      onRefine: (...answer) => this.#refined(...answer),
       onTouch: () => this.refiner.touched(),
       onSketchLost: () => this.sketcher.forget(),
       onRunning: () => this.#showRunning(),

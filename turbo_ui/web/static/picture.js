@@ -1,5 +1,7 @@
 // The picture: unpacks frames, paints the newest, never shows an older one after it, never goes blank.
 
+import { discard } from "./courier.js";
+import { unpacked } from "./pictures.js";
 import { put } from "./text.js";
 
 const DIM_AFTER_MS = 120;
@@ -24,21 +26,22 @@ export class Picture {
   }
 
   /**
-   * Paints one frame of the lane. Resolves to { unpack, paint } in ms once it is on the display, or to
-   * null where a newer one has been painted.
+   * Paints one frame, which came at `at` and whose `image` may be on the way. Resolves to { unpack, paint } in ms
+   * once it is on the display, or to null where a newer one has been painted.
    */
-  async paint(header, bytes, type = "image/jpeg") {
+  async paint(header, bytes, type, { at, image: coming }) {
     const { request_id: requestId, step = 1, is_last: isLast = true } = header;
-    const begun = performance.now();
-    if (this.#isStale(requestId, step)) return null;
-    const image = await unpacked(bytes, type);
+    if (this.#isStale(requestId, step)) {
+      discard(coming);
+      return null;
+    }
+    const { image, unpackedAt } = await (coming ?? unpackedHere(bytes, type));
     if (this.#isStale(requestId, step)) {
       image.close();
       return null;
     }
     this.paintedId = requestId;
     this.paintedStep = step;
-    const unpackedAt = performance.now();
     this.#draw(image);
     this.isPreview = !isLast;
     if (isLast) {
@@ -47,7 +50,7 @@ export class Picture {
     }
     await displayed();
     this.shownId = Math.max(this.shownId, requestId);
-    return { unpack: unpackedAt - begun, paint: performance.now() - unpackedAt };
+    return { unpack: unpackedAt - at, paint: performance.now() - unpackedAt };
   }
 
   /** Shows the last finished picture again, where the one that was begun over it never came. */
@@ -133,18 +136,9 @@ export class Picture {
   }
 }
 
-/**
- * Something to draw, to be closed after: a VideoFrame or an ImageBitmap. While a pen moves a bitmap comes
- * 10 ms later than a frame, but the decoder of frames is not in every browser, nor on a page without TLS.
- */
-async function unpacked(bytes, type) {
-  if (!window.ImageDecoder) return createImageBitmap(new Blob([bytes], { type }));
-  const decoder = new ImageDecoder({ data: bytes, type });
-  try {
-    return (await decoder.decode()).image;
-  } finally {
-    decoder.close();
-  }
+async function unpackedHere(bytes, type) {
+  const image = await unpacked(bytes, type);
+  return { image, unpackedAt: performance.now() };
 }
 
 /** Resolves when what was drawn so far has been handed to the display; at once in a hidden tab. */

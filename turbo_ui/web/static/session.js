@@ -32,7 +32,7 @@ export class Session {
     const url = new URL("live", base);
     url.protocol = url.protocol.replace("http", "ws");
     this.lane = new Lane(url, shelfPage, {
-      onMessage: (header, payload) => this.#receive(header, payload),
+      onMessage: (header, payload, arrival) => this.#receive(header, payload, arrival),
       onState: (state) => this.#laneState(state),
     });
   }
@@ -71,30 +71,44 @@ export class Session {
     return { requestId, params, image, begun, record: { begun, version, ...image.timings } };
   }
 
-  #send({ requestId, params, image }, record) {
+  async #send({ requestId, params, image }, record) {
     if (this.way === "event") {
-      if (image.patch) return false; // taken for a lane that is gone meanwhile: it is taken again
+      if (image.ink) {
+        image.ink.close(); // taken for a lane that is gone meanwhile: it is taken again
+        return false;
+      }
       this.#sendEvent(requestId, params, image);
       return true;
     }
     const changed = Object.entries(params).filter(([name, value]) => this.sentParams[name] !== value);
     const header = { kind: "frame", request_id: requestId, params: Object.fromEntries(changed) };
     if (image.isEmpty) header.image = null;
-    if (image.patch) header.patch = image.patch;
-    const isSent = this.lane.send(header, image.isNew ? image.bytes : null);
+    const isSent = image.ink ? await this.#sendSketch(header, image, record) : this.lane.send(header);
     if (isSent) {
       this.sentParams = params;
       this.sentSketch = image.key;
     } else this.#forgetSketch();
     record.hasImage = image.isNew;
-    record.isFirstPatch = image.patch?.is_first ?? false;
+    record.isFirstPatch = image.isFirst ?? false;
     return isSent;
+  }
+
+  async #sendSketch(header, image, record) {
+    try {
+      const { isSent, encodedAt, sentAt } = await this.lane.sendSketch(header, image);
+      Object.assign(record, { encode: encodedAt - record.takenAt, sentAt });
+      return isSent;
+    } catch (error) {
+      this.#forgetSketch();
+      throw error;
+    }
   }
 
   async #sendEvent(requestId, params, image) {
     try {
       const { header, payload } = await generate(this.base, params, image.isEmpty ? null : image.bytes);
-      this.#frame({ ...header, request_id: requestId }, payload, "image/png");
+      const arrival = { at: performance.now(), image: null };
+      this.#frame({ ...header, request_id: requestId }, payload, "image/png", arrival);
     } catch (error) {
       this.loop.finished(requestId);
       if (error instanceof TypeError) {
@@ -144,11 +158,11 @@ export class Session {
     this.loop.touch();
   }
 
-  #receive(header, payload) {
+  #receive(header, payload, arrival) {
     const id = header.request_id;
     if (this.refines.has(id) && header.kind !== "png" && header.code !== "not_saved") {
       this.superseded = header.superseded ?? this.superseded;
-      this.page.onRefine(header, payload);
+      this.page.onRefine(header, payload, arrival);
       return;
     }
     switch (header.kind) {
@@ -170,7 +184,7 @@ export class Session {
       case "frame":
       case "preview":
       case "refine":
-        this.#frame(header, payload, "image/jpeg");
+        this.#frame(header, payload, "image/jpeg", arrival);
         break;
       case "png":
         this.#settleSave(id, ({ resolve }) => resolve({ name: header.name, bytes: payload }));
@@ -205,16 +219,15 @@ export class Session {
     if (entry) settle(entry);
   }
 
-  async #frame(header, payload, type) {
-    const receivedAt = performance.now();
+  async #frame(header, payload, type, arrival) {
     const isLast = header.is_last !== false;
     const id = header.request_id;
     const record = isLast ? this.loop.finished(id) : this.loop.recordOf(id);
     this.superseded = header.superseded ?? this.superseded;
     this.numSessions = header.num_sessions ?? this.numSessions;
-    const painted = await this.page.paint(header, payload, type);
+    const painted = await this.page.paint(header, payload, type, arrival);
     if (!painted || !record || !isLast) return;
-    const measured = stagesOf(record, header, receivedAt, painted);
+    const measured = stagesOf(record, header, arrival.at, painted);
     this.#learn(measured.stages, record.hasImage);
     this.page.onPainted(header, measured, record.version);
   }

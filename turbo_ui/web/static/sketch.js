@@ -1,5 +1,6 @@
-// Flattens the board to the model's size and encodes it, in a worker.
+// Flattens the board to the model's size; what is made of it is made beside the page's thread.
 
+import { ask } from "./courier.js";
 import { BOARD_PX } from "./document.js";
 import { drawObject } from "./ink.js";
 
@@ -41,34 +42,9 @@ function drawScaled(context, object, width, height) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** Encodes bitmaps in a worker of its own. */
-class Encoder {
-  #worker = new Worker(new URL("./codec.worker.js", import.meta.url));
-  #waiting = new Map();
-  #nextId = 1;
-
-  constructor() {
-    this.#worker.onmessage = ({ data }) => {
-      const { resolve, reject } = this.#waiting.get(data.id);
-      this.#waiting.delete(data.id);
-      if (data.error) reject(new Error(data.error));
-      else resolve(data);
-    };
-  }
-
-  /** Takes the bitmap over; resolves to what the worker answers to this `task`. */
-  encode(ink, task) {
-    const id = this.#nextId++;
-    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, ink, paper: PAPER, ...task }, [ink]);
-    return answer;
-  }
-}
-
 /** The board as it is sent: as a picture, or as what changed since it was last sent. */
 export class Sketcher {
   #flattener = new Flattener();
-  #encoder = new Encoder();
   #sheet = ""; // the size of the sheet that the server has, as far as this page knows
   maxPx = 4096; // the longest side that the server takes; it scales to the picture's size itself
 
@@ -77,35 +53,32 @@ export class Sketcher {
     this.#sheet = "";
   }
 
-  /** What is drawn as a JPEG of this size with the times that took, or that nothing is drawn. */
-  take(board, width, height) {
-    return this.#take(board, width, height, () => ({ quality: JPEG_QUALITY }));
+  /** What is drawn as a JPEG of this size, or that nothing is drawn. */
+  async take(board, width, height) {
+    const { ink, isEmpty, timings } = this.#flat(board, width, height);
+    if (isEmpty) return { isEmpty, isNew: false };
+    const { bytes } = await ask("jpeg", { ink, paper: PAPER, quality: JPEG_QUALITY }, [ink]);
+    return { isNew: true, bytes, timings: { ...timings, encode: performance.now() - timings.takenAt } };
   }
 
-  /** What changed on a sheet of this size since this was last asked: to be sent, or else forgotten. */
+  /** `ink` on `paper` for the lane to make a patch of, `isFirst` on a sheet of this size: to be sent, or else forgotten. */
   takePatch(board, width, height) {
-    return this.#take(board, width, height, (sheet) => {
-      const isFirst = sheet !== this.#sheet;
-      this.#sheet = sheet;
-      return { isPatch: true, isFirst };
-    });
+    const { ink, isEmpty, timings } = this.#flat(board, width, height);
+    if (isEmpty) return { isEmpty, isNew: false };
+    const sheet = `${ink.width}x${ink.height}`;
+    const isFirst = sheet !== this.#sheet;
+    this.#sheet = sheet;
+    return { isNew: true, ink, paper: PAPER, isFirst, timings };
   }
 
-  async #take(board, width, height, taskOf) {
+  #flat(board, width, height) {
     const { objects, isEmpty } = board.document;
-    if (isEmpty && !board.active) return { isEmpty: true, isNew: false };
+    if (isEmpty && !board.active) return { isEmpty: true };
     const begun = performance.now();
     const scale = Math.min(1, this.maxPx / Math.max(width, height));
     const size = [width, height].map((px) => Math.max(1, Math.round(px * scale)));
     const ink = this.#flattener.flatten(objects, board.active, ...size);
-    const capture = performance.now() - begun;
-    try {
-      const { bytes, patch } = await this.#encoder.encode(ink, taskOf(size.join("x")));
-      const encode = performance.now() - begun - capture;
-      return { isNew: true, bytes, patch, timings: { capture, encode } };
-    } catch (error) {
-      this.forget();
-      throw error;
-    }
+    const takenAt = performance.now();
+    return { ink, timings: { capture: takenAt - begun, takenAt } };
   }
 }

@@ -1,4 +1,4 @@
-// Encodes sketches away from the page's thread, so that the pen never waits for an encoder.
+// Sketches as bytes: a JPEG, or what changed since the one before. Runs beside the page's thread.
 
 const BYTES_PX = 4;
 const WHITE = 0xffffffff; // the sheet before the first patch, as the protocol has it
@@ -7,21 +7,8 @@ let canvas = null; // drawn on again and again: a new one for each sketch costs 
 let context = null;
 let last = null; // the sheet as it was last encoded, a pixel a number; null before the first
 
-/**
- * One sketch in, an ImageBitmap `ink` on `paper` of one colour; its bytes out: { id, ink, paper, quality } →
- * { id, bytes }, a JPEG; { id, ink, paper, isPatch, isFirst } → { id, bytes, patch }, what differs from the
- * patch before; or { id, error }.
- */
-self.onmessage = async ({ data: { id, ...task } }) => {
-  try {
-    const answer = task.isPatch ? await patchOf(task) : { bytes: await jpegOf(task) };
-    self.postMessage({ id, ...answer }, [answer.bytes]);
-  } catch (error) {
-    self.postMessage({ id, error: String(error) });
-  }
-};
-
-async function jpegOf(task) {
+/** A JPEG of an ImageBitmap `ink` on `paper` of one colour. */
+export async function jpegOf(task) {
   const sheet = new OffscreenCanvas(task.ink.width, task.ink.height);
   lay(sheet.getContext("2d", { alpha: false }), task);
   const blob = await sheet.convertToBlob({ type: "image/jpeg", quality: task.quality });
@@ -29,7 +16,7 @@ async function jpegOf(task) {
 }
 
 /** The smallest rectangle that holds all that changed: { bytes, patch }. The first is against white paper. */
-async function patchOf(task) {
+export async function patchOf(task) {
   const { isFirst } = task;
   const image = read(task);
   const pixels = new Uint32Array(image.data.buffer);
