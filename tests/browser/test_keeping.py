@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Route
 
 from harness.app_process import AppProcess
 from harness.drawer import Drawer, OpenPage
@@ -166,6 +166,41 @@ def test_without_a_websocket_frames_take_the_named_event(
     drawer.wait_until(lambda: drawer.picture() != before)
     drawer.prompt().fill("by event")
     drawer.wait_until(lambda: drawer.request()["prompt"] == "by event")
+
+
+def test_a_worker_that_could_not_be_loaded_is_tried_again(
+    server: AppProcess, new_context: NewContext
+) -> None:
+    page = new_context().new_page()
+    refused = []
+
+    def refuse_once(route: Route) -> None:
+        refused.append(route.request.url)
+        route.abort() if len(refused) == 1 else route.continue_()
+
+    page.route("**/lane.worker.js", refuse_once)
+    drawer = Drawer(page).open(server.url)
+    assert drawer.stats()["lane"] == "websocket"
+    assert len(refused) == 2
+
+
+def test_what_was_taken_for_the_event_is_sent_whole_where_the_lane_opened_meanwhile(
+    open_page: OpenPage,
+) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    before = drawer.request()["image"]
+    drawer.page.evaluate(
+        "() => { const { board, session, sketcher } = window.turboUI; const { take } = sketcher;"
+        " sketcher.take = async (...size) => { const taken = await take.apply(sketcher, size);"
+        "   session.way = 'websocket'; return taken; };"
+        " session.way = 'event'; session.sentSketch = undefined; sketcher.forget();"
+        " board.document.add({type: 'stroke', tool: 'brush', color: '#ff0000', width: 99,"
+        "   pressure: 'none', fill: false, points: [[200, 200, 1], [800, 800, 1]]});"
+        " session.loop.touch(); }"
+    )
+    drawer.wait_until(lambda: drawer.request()["image"] != before)
+    assert drawer.request()["image"] is not None
 
 
 @pytest.mark.parametrize(

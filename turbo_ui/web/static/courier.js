@@ -2,8 +2,7 @@
 
 import { here } from "./clock.js";
 
-// begun with the page's first module: when the page is put together the worker is there
-const worker = new Worker(new URL("./lane.worker.js", import.meta.url), { type: "module" });
+let worker = null;
 const waiting = new Map(); // answers that are to come
 const arriving = new Map(); // pictures that are being unpacked
 let nextId = 1;
@@ -13,7 +12,7 @@ let socket = null; // the newest
 export function ask(name, task, transfer = []) {
   const id = nextId++;
   const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-  worker.postMessage({ name, id, ...task }, transfer);
+  post({ name, id, ...task }, transfer);
   return answer;
 }
 
@@ -29,15 +28,16 @@ export class DistantSocket {
 
   constructor(url) {
     socket = this;
-    worker.postMessage({ name: "connect", turn: this.turn, url: String(url) });
+    post({ name: "connect", turn: this.turn, url: String(url) });
   }
 
   send(message) {
-    worker.postMessage({ name: "send", message }, [message]);
+    post({ name: "send", message }, [message]);
   }
 
   close() {
-    if (socket === this) worker.postMessage({ name: "close" });
+    if (socket === this) post({ name: "close" });
+    this.onopen = this.onmessage = this.onclose = null;
     this.readyState = WebSocket.CLOSED;
   }
 }
@@ -68,11 +68,31 @@ const EVENTS = {
   },
 };
 
-worker.onmessage = ({ data: { event, turn, id, ...data } }) => {
+function post(task, transfer = []) {
+  if (!worker) begin();
+  worker.postMessage(task, transfer);
+}
+
+function begin() {
+  worker = new Worker(new URL("./lane.worker.js", import.meta.url), { type: "module" });
+  worker.onmessage = hear;
+  // what goes wrong inside comes as an ErrorEvent and the worker lives on; without its files there is none
+  worker.onerror = (event) => event instanceof ErrorEvent || lost();
+}
+
+/** The lane's own back-off tries again, and with its next connection another worker begins. */
+function lost() {
+  worker = null;
+  for (const { reject } of waiting.values()) reject(new Error("The lane's worker could not be loaded."));
+  waiting.clear();
+  if (socket && socket.readyState !== WebSocket.CLOSED) EVENTS.close({ code: 1006 });
+}
+
+function hear({ data: { event, turn, id, ...data } }) {
   if (event === undefined) settle(waiting, id, data);
   else if (event === "image") settle(arriving, data.imageId, { ...data, unpackedAt: here(data.unpackedAt) });
   else if (turn === socket?.turn) EVENTS[event](data);
-};
+}
 
 function settle(entries, id, answer) {
   const entry = entries.get(id);
@@ -81,3 +101,5 @@ function settle(entries, id, answer) {
   else if (answer.error) entry.reject(new Error(answer.error));
   else entry.resolve(answer);
 }
+
+begin(); // it is loaded while the page is put together; what is asked of it meanwhile waits

@@ -12,7 +12,7 @@ const TOKEN = "turbo-ui/token";
 
 /**
  * Calls `onState("open" | "closed", code)` and `onMessage(header, payload, { at, image })`: when it came, and its
- * picture on the way. `send` drops when closed.
+ * picture on the way. `send` tells whether it was handed on: where the lane has closed since, it is dropped.
  */
 export class Lane {
   constructor(url, page, { onMessage, onState }) {

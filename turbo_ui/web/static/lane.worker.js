@@ -50,6 +50,7 @@ self.onmessage = async ({ data: { name, ...task } }) => {
   try {
     await TASKS[name](task);
   } catch (error) {
+    if (name === "connect") self.postMessage({ event: "close", turn: task.turn, code: 1006 });
     if (task.id === undefined) throw error;
     self.postMessage({ id: task.id, error: String(error) });
   }
@@ -77,8 +78,7 @@ function receive(buffer, from) {
   const imageId = isPicture ? (numReceived += 1) : null;
   const image = isPicture ? unpacked(payload, "image/jpeg") : null; // takes a copy of the bytes
   self.postMessage({ event: "message", turn: from, header, payload, size, at, imageId }, [buffer]);
-  image?.then(
-    (image) => self.postMessage({ event: "image", imageId, image, unpackedAt: now() }, [image]),
-    (error) => self.postMessage({ event: "image", imageId, error: String(error) }),
-  );
+  image
+    ?.then((image) => self.postMessage({ event: "image", imageId, image, unpackedAt: now() }, [image]))
+    .catch((error) => self.postMessage({ event: "image", imageId, error: String(error) }));
 }

@@ -73,17 +73,16 @@ export class Session {
 
   async #send({ requestId, params, image }, record) {
     if (this.way === "event") {
-      if (image.ink) {
-        image.ink.close(); // taken for a lane that is gone meanwhile: it is taken again
-        return false;
-      }
       this.#sendEvent(requestId, params, image);
       return true;
     }
     const changed = Object.entries(params).filter(([name, value]) => this.sentParams[name] !== value);
     const header = { kind: "frame", request_id: requestId, params: Object.fromEntries(changed) };
     if (image.isEmpty) header.image = null;
-    const isSent = image.ink ? await this.#sendSketch(header, image, record) : this.lane.send(header);
+    // a JPEG was taken for /generate, before the lane opened
+    const isSent = image.ink
+      ? await this.#sendSketch(header, image, record)
+      : this.lane.send(header, image.bytes ?? null);
     if (isSent) {
       this.sentParams = params;
       this.sentSketch = image.key;

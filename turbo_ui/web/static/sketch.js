@@ -61,7 +61,7 @@ export class Sketcher {
     return { isNew: true, bytes, timings: { ...timings, encode: performance.now() - timings.takenAt } };
   }
 
-  /** `ink` on `paper` for the lane to make a patch of, `isFirst` on a sheet of this size: to be sent, or else forgotten. */
+  /** `ink` on `paper` for the lane to make a patch of, `isFirst` on its sheet: to be sent, or else forgotten. */
   takePatch(board, width, height) {
     const { ink, isEmpty, timings } = this.#flat(board, width, height);
     if (isEmpty) return { isEmpty, isNew: false };
