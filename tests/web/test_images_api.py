@@ -337,6 +337,7 @@ def test_the_last_seed_is_followed_by_the_first(api: TestClient) -> None:
         ({"prompt": None}, "prompt", "missing_required_parameter"),
         ({"prompt": 3}, "prompt", "invalid_value"),
         ({"prompt": "x" * 2001}, "prompt", "invalid_value"),
+        ({"prompt": "x" * 100_000}, "prompt", "invalid_value"),
         ({"n": 0}, "n", "invalid_value"),
         ({"n": 11}, "n", "invalid_value"),
         ({"n": 1.5}, "n", "invalid_value"),

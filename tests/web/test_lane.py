@@ -209,6 +209,7 @@ def test_a_bad_picture_is_answered_and_the_next_one_drawn(
         ({"kind": "frame", "request_id": 1, "params": {"strength": "much"}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": {"strength": 7}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": {"prompt": "x" * 2001}}, "invalid"),
+        ({"kind": "frame", "request_id": 1, "params": {"prompt": "x" * 100_000}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": {"model": "no such"}}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": 3}, "invalid"),
         ({"kind": "frame", "request_id": 1, "params": {"model": "far"}}, "invalid"),

@@ -38,7 +38,8 @@ from turbo_ui.web.roster import Roster
 log = logging.getLogger(__name__)
 
 PREFIX = "/v1"
-MAX_JSON_BYTES = 64 * 1024
+MAX_JSON_BYTES = 1024 * 1024
+"""Far more than a request needs: a prompt that is much too long is to be told so by its name."""
 MARGIN_BYTES = 128 * 1024
 """A form's other fields on top of a picture of `max_message_bytes`."""
 BUSY_RETRY_S = 2

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from turbo_ui.errors import ProtocolError
 
 LENGTH_BYTES = 4
-MAX_HEADER_BYTES = 64 * 1024
-"""A prompt of 2,000 characters takes 24 kB when every one of them is escaped twice."""
+MAX_HEADER_BYTES = 1024 * 1024
+"""Far more than a header needs: a prompt that is much too long is to be told so by its name."""
 
 
 @dataclass(frozen=True)
