@@ -186,6 +186,6 @@ def _calls(call: str, argument: str = "") -> str:
 
 
 def _sizes(models: Sequence[ModelSpec]) -> list[tuple[str, str]]:
-    """Auto, and the sizes of 256 pixels' multiples that any model can draw."""
+    """Auto, and the squares of 128 pixels' multiples that any model can draw."""
     largest = max(spec.max_size_px for spec in models)
-    return [("Auto", AUTO), *((f"{side} px", str(side)) for side in range(256, largest + 1, 256))]
+    return [("Auto", AUTO), *((f"{side} px", str(side)) for side in range(256, largest + 1, 128))]
