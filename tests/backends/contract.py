@@ -154,6 +154,9 @@ class BackendContract:
         with pytest.raises(InvalidRequest) as caught:
             backend.generate([replace(wanted, dtype=other)])
         assert caught.value.field == "dtype"
+        with pytest.raises(InvalidRequest) as caught:
+            backend.generate([replace(wanted, revision="another")])
+        assert caught.value.field == "revision"
 
     def test_the_longest_prompt_and_the_empty_one(
         self, backend: Backend, wanted: FrameRequest

@@ -68,6 +68,12 @@ def test_the_size_is_held_to_what_the_model_can_draw(wish: int, size: int) -> No
     assert nearest_size_px(LARGE, wish) == size
 
 
+def test_the_request_names_the_weights_that_draw_it() -> None:
+    pinned = replace(LARGE, revision="0123abc")
+    assert Wishes(100).request(pinned, None).revision == "0123abc"
+    assert Wishes(100).request(LARGE, None).revision is None
+
+
 def test_no_wish_is_the_models_own_size() -> None:
     assert Wishes(100).size_px(LARGE) == (512, 512)
 

@@ -23,8 +23,8 @@ def check_batch(
         dtype_name: the number type in which it is loaded.
 
     Raises:
-        InvalidRequest: too many or mixed requests, or a size, VAE or number type that is not to be
-            had.
+        InvalidRequest: too many or mixed requests, or a size, revision, VAE or number type that
+            is not to be had.
     """
     if not 1 <= len(requests) <= max_batch:
         raise InvalidRequest("requests", f"{len(requests)} requests", f"1 to {max_batch}")
@@ -35,6 +35,9 @@ def check_batch(
         if side not in spec.sizes_px:
             sizes = f"from {spec.min_size_px} to {spec.max_size_px} for {spec.title}"
             raise InvalidRequest(name, side, f"a multiple of {spec.size_step_px} {sizes}")
+    if request.revision not in (None, spec.revision):
+        allowed = f"{spec.revision or 'none'}, as loaded"
+        raise InvalidRequest("revision", request.revision, allowed)
     if request.vae not in (None, *vaes):
         raise InvalidRequest("vae", request.vae, f"{' or '.join(vaes)}, as loaded")
     if request.dtype not in (None, dtype_name):

@@ -71,6 +71,7 @@ class Wanted:
         steps = self.num_inference_steps
         return FrameRequest(
             model=spec.id,
+            revision=spec.revision,
             prompt=self.prompt,
             image=sketch,
             strength=spec.default_strength if self.strength is None else self.strength,

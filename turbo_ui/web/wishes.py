@@ -67,7 +67,8 @@ class Wishes:
         width, height = self.size_px(spec)
         params = {**_given(self.params), "width": width, "height": height}
         params.setdefault("num_inference_steps", spec.default_num_inference_steps)
-        params.update(model=spec.id, image=image if spec.takes_sketch else None)
+        params.update(model=spec.id, revision=spec.revision)
+        params.update(image=image if spec.takes_sketch else None)
         return FrameRequest(**params)
 
     def refine(self, spec: ModelSpec, changes: object, image: Sketch | None) -> FrameRequest:
