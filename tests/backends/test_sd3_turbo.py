@@ -433,6 +433,14 @@ def test_steps_are_counted_as_diffusers_counts(checkpoint: Checkpoint, steps: in
         assert flow.num_denoising_steps(wanted, default=4) == expected
 
 
+@pytest.mark.parametrize("number", range(1, 21))
+def test_none_is_the_familys_steps_at_every_strength(checkpoint: Checkpoint, number: int) -> None:
+    wanted = request(image=drawing(), strength=number / 20)
+    frame = one(checkpoint(), wanted)
+    assert frame.num_denoising_steps == flow.num_denoising_steps(wanted, default=4)
+    assert difference(frame.image, theirs(checkpoint(), wanted)) <= TOLERANCE
+
+
 def test_the_familys_own_default_is_four(checkpoint: Checkpoint) -> None:
     spec = replace(checkpoints_sd3.spec(checkpoint()), default_num_inference_steps=None)
     parts = checkpoints_sd3.parts(checkpoint())

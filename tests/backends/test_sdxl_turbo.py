@@ -15,7 +15,9 @@ from tests.backends.conftest import MakeCheckpoint
 from tests.backends.parity import TOLERANCE, Reference, difference, drawing
 from turbo_ui.backends.conditioning import Conditions
 from turbo_ui.backends.loading import load_spec
+from turbo_ui.backends.sampling import num_denoising_steps
 from turbo_ui.backends.unet_turbo import UnetTurbo
+from turbo_ui.errors import InvalidRequest
 from turbo_ui.frames import Frame, FrameRequest, Pixels
 
 MODEL = "tiny-sdxl-turbo"
@@ -63,6 +65,35 @@ def test_one_step_from_a_sketch_is_diffusers(
     assert frame.num_denoising_steps == 1
     assert frame.image.std() > 10, "a picture in which a difference would be seen"
     assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("number", range(1, 21))
+def test_none_is_one_step_at_every_strength(sdxl_checkpoint: MakeCheckpoint, number: int) -> None:
+    folder = sdxl_checkpoint()
+    wanted = request(image=drawing(), strength=number / 20)
+    frame = one(folder, wanted)
+    assert (frame.step, frame.num_denoising_steps) == (1, 1)
+    assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
+
+
+def test_steps_are_counted_as_diffusers_counts_them(sdxl_checkpoint: MakeCheckpoint) -> None:
+    their = reference(sdxl_checkpoint())
+    for steps in (1, 2, 3, 4, 7, 10, 25, 50):
+        for number in range(1, 21):
+            wanted = request(image=drawing(), num_inference_steps=steps, strength=number / 20)
+            expected = their.num_steps(steps, number / 20)
+            if expected:
+                assert num_denoising_steps(wanted) == expected, (steps, number / 20)
+                continue
+            with pytest.raises(InvalidRequest, match=f"{steps} × {number / 20:g} runs 0 steps"):
+                num_denoising_steps(wanted)
+
+
+def test_no_step_is_an_error_that_names_both(sdxl_checkpoint: MakeCheckpoint) -> None:
+    wanted = request(image=drawing(), num_inference_steps=2, strength=0.4)
+    with pytest.raises(InvalidRequest, match=r"2 × 0\.4 runs 0 steps") as caught:
+        backend(sdxl_checkpoint()).generate([wanted])
+    assert caught.value.field == "num_inference_steps"
 
 
 @pytest.mark.parametrize("vae_kind", VAES)
