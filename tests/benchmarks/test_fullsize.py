@@ -25,7 +25,7 @@ def test_parameters_are_as_many_as_published(architecture: Architecture, name: s
 
 def test_sd_turbo_in_full_size_draws() -> None:
     chosen = compute.choose("cpu", "fp32")
-    parts = fullsize.build("sd", chosen.device, chosen.dtype, without=("vae",))
+    parts = fullsize.build("sd", chosen.device, chosen.dtype)
     sizes = {name: sum(weights.numel() for weights in parts[name].parameters()) for name in parts
              if isinstance(parts[name], torch.nn.Module)}  # fmt: skip
     assert sizes == {name: fullsize.NUM_PARAMETERS["sd", name] for name in sizes}
