@@ -17,11 +17,21 @@ from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
 from tests.backends.parity import TOLERANCE, Reference, difference, drawing
 from tests.backends.test_sd3_turbo import theirs as sd3_picture
-from turbo_ui.backends import hub, loading, memory, parts, remote, single_file
+from turbo_ui.backends import (
+    compute,
+    hub,
+    loading,
+    memory,
+    parts,
+    placement,
+    remote,
+    single_file,
+)
 from turbo_ui.backends.base import Backend, LoadReport
-from turbo_ui.catalog import DOODLE, ModelSpec
+from turbo_ui.catalog import DOODLE, STABLE_DIFFUSION_3_5_LARGE_TURBO, ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
 from turbo_ui.frames import FrameRequest, Pixels
+from turbo_ui.live.progress import Progress
 from turbo_ui.remote_settings import RemoteSettings
 
 
@@ -343,6 +353,49 @@ def test_a_model_that_does_not_fit_says_how_much_is_missing(sd3_folder: Path) ->
     spec = checkpoints_sd3.spec(sd3_folder)
     with pytest.raises(ModelUnavailable, match="of memory at the least"):
         loading.load_spec(spec, quiet, device="cpu", max_device_memory_bytes=1000)
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_no_room_is_made_for_a_model_that_could_not_be_placed_even_then(
+    sd3_folder: Path, fits: bool
+) -> None:
+    """Room is made when "loading" is told: a model that works would be put away in vain."""
+    spec = checkpoints_sd3.spec(sd3_folder)
+    asked: list[ModelSpec] = []
+    progress = Progress(spec, tell=lambda _: None, evict=asked.append)
+    load_limited = partial(loading.load_spec, spec, progress, device="cpu")
+    if fits:
+        load_limited().close()
+        assert asked == [spec]
+        return
+    with pytest.raises(ModelUnavailable, match="of memory at the least") as caught:
+        load_limited(max_device_memory_bytes=1000)
+    assert "raise max_device_memory_bytes" in caught.value.remedy
+    assert asked == []
+
+
+def test_a_device_that_is_busy_now_is_no_reason_to_refuse_at_once(
+    sd3_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fills it may be the models that are put away."""
+    spec = checkpoints_sd3.spec(sd3_folder)
+    told: list[str] = []
+    here = placement.room(compute.choose("cpu"))
+    full = replace(here, free_bytes=0, taken_bytes=here.total_bytes, host_free_bytes=0)
+    monkeypatch.setattr(placement, "room", lambda *_: full)
+    with pytest.raises(ModelUnavailable, match=r"0\.0 GB can be had"):
+        loading.load_spec(spec, lambda state, *_, **__: told.append(state), device="cpu")
+    assert told == ["loading"], "room was made first"
+
+
+def test_what_could_never_be_placed_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(*args: Any, **options: Any) -> Path:
+        raise AssertionError("the hub is asked")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    spec = STABLE_DIFFUSION_3_5_LARGE_TURBO
+    with pytest.raises(ModelUnavailable, match="of memory at the least"):
+        loading.load_spec(spec, quiet, device="cpu", max_device_memory_bytes=5 * memory.GB)
 
 
 def test_a_remote_model_needs_no_files() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,8 @@ def names(plan: MemoryPlan) -> tuple[str, str, str]:
     return plan.t5, plan.transformer, plan.offload
 
 
-CONFIGS = Path(turbo_ui.__file__).parent / "backends" / "configs" / "sd3"
+ROOT = Path(turbo_ui.__file__).parent.parent
+CONFIGS = ROOT / "turbo_ui" / "backends" / "configs" / "sd3"
 
 
 def test_the_defaults_are_sd35_large_turbos() -> None:
@@ -179,6 +182,38 @@ def test_what_the_catalog_calls_enough_loses_no_detail(torchao: bool) -> None:
     assert plan.transformer == ("int8" if torchao else "full")
 
 
+def test_what_the_catalog_calls_the_least_is_what_the_smallest_plan_needs() -> None:
+    least = STABLE_DIFFUSION_3_5_LARGE_TURBO.min_memory_bytes
+    here = replace(room(24, torchao=True), max_bytes=least)
+    assert memory.choose("sd35", SD35_LARGE, here).device_bytes <= least
+    with pytest.raises(ModelUnavailable):
+        memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=int(least * 0.99)))
+
+
+def test_the_torchao_that_is_named_is_the_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["optional-dependencies"]["torchao"] == [memory.TORCHAO]
+
+
+@pytest.mark.parametrize(
+    ("kind", "itemsize", "torchao", "said"),
+    [
+        ("cuda", 2, True, "{} GB with CUDA and torchao"),
+        ("cuda", 2, False, "{} GB without torchao"),
+        ("cpu", 4, True, "on a CPU {} GB with torchao"),
+        ("cpu", 4, False, "and {} GB without"),
+    ],
+)
+def test_the_readme_says_what_the_smallest_plan_needs(
+    kind: str, itemsize: int, torchao: bool, said: str
+) -> None:
+    nothing = replace(room(0, torchao=torchao, kind=kind), itemsize=itemsize)
+    with pytest.raises(ModelUnavailable) as caught:
+        memory.choose("sd35", SD35_LARGE, nothing)
+    (needed,) = re.findall(r"needs ([0-9.]+) GB", str(caught.value))
+    assert said.format(needed) in " ".join((ROOT / "README.md").read_text("utf-8").split())
+
+
 def test_more_memory_never_gives_a_worse_plan() -> None:
     def place(gigabytes: float, torchao: bool) -> int:
         try:
@@ -216,10 +251,26 @@ def test_what_cannot_fit_says_how_much_is_missing() -> None:
         memory.choose("sd35", SD35_LARGE, room(8, torchao=False))
     assert caught.value.model == "sd35"
     assert "it needs 17.7 GB of memory at the least, and 7.2 GB can be had" in str(caught.value)
-    assert "pip install torchao" in caught.value.remedy
+    assert caught.value.remedy.startswith("Choose a smaller model. With torchao installed")
+    assert 'pip install "torchao>=0.18"' in caught.value.remedy
     with pytest.raises(ModelUnavailable) as caught:
         memory.choose("sd35", SD35_LARGE, room(8, torchao=True))
     assert "torchao" not in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ({}, "Choose a smaller model."),
+        ({"free_bytes": 6 * GB}, "Close what else uses the device, or choose a smaller model."),
+        ({"max_bytes": 5 * GB}, "Choose a smaller model, or raise max_device_memory_bytes."),
+    ],
+)
+def test_what_can_be_done_about_too_little_memory(changed: dict[str, int], remedy: str) -> None:
+    here = replace(room(8, torchao=True), **changed)
+    with pytest.raises(ModelUnavailable) as caught:
+        memory.choose("sd35", SD35_LARGE, here)
+    assert caught.value.remedy == remedy
 
 
 @pytest.mark.parametrize(

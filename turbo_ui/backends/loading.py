@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from turbo_ui import catalog
-from turbo_ui.backends import compute, sources
+from turbo_ui.backends import compute, memory, placement, sources
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.backends.parts import OPTIONAL, reading
 from turbo_ui.backends.unet_turbo import UnetTurbo
@@ -71,9 +71,16 @@ def load_spec(
 
         return Remote(spec, remote_settings or RemoteSettings())
     chosen = _compute(spec, device, dtype)
+    if spec.source == catalog.STABLE_DIFFUSION_3_5_LARGE_TURBO.source:
+        # its sizes are known before anything is downloaded
+        placement.check(spec.id, memory.PartCounts(), chosen, max_device_memory_bytes)
     path = sources.locate(spec, report)
-    report("loading", f"Reading {spec.title} for {chosen.text}.")
     named = [Path(name).expanduser() for name in text_encoders]
+    if spec.family == "sd3_turbo":
+        with reading(spec, "weights"):
+            counts = memory.PartCounts.of(sources.num_parameters(spec, path, named))
+        placement.check(spec.id, counts, chosen, max_device_memory_bytes)
+    report("loading", f"Reading {spec.title} for {chosen.text}.")
     with reading(spec, "weights"):
         if spec.family == "sd3_turbo":
             return _sd3_turbo(spec, path, chosen, vae, report, named, max_device_memory_bytes)
@@ -133,7 +140,6 @@ def _sd3_turbo(
 ) -> Backend:
     """The parts stay in main memory: what goes to the device when, the plan says. It is made before
     they are read, so that nothing is read in vain."""
-    from turbo_ui.backends import placement
     from turbo_ui.backends.sd3_turbo import Sd3Turbo
 
     num_parameters = sources.num_parameters(spec, path, text_encoders)

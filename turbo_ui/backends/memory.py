@@ -17,6 +17,8 @@ TransformerBits = Literal["full", "int8", "fp8"]
 Offload = Literal["none", "text_encoders", "model"]
 
 GB = 1_000_000_000
+TORCHAO = "torchao>=0.18"
+"""What holds parts in fewer bits, as pip takes it."""
 DEVICE_SHARE = 0.9
 """Of a device's memory: the rest is the driver's, the desktop's, and what fragments."""
 
@@ -256,9 +258,14 @@ def _whole_bytes(counts: PartCounts, room: Room) -> int:
 
 
 def _remedy(room: Room) -> str:
-    remedy = "Close what else uses the device, or choose a smaller model."
+    ways = ["choose a smaller model"]
+    if room.free_bytes < room.total_bytes:
+        ways.insert(0, "close what else uses the device")
+    if room.max_bytes is not None:
+        ways.append("raise max_device_memory_bytes")
+    remedy = f"{', or '.join(ways).capitalize()}."
     if room.kind != "mps" and not room.can_quantize:
-        remedy += " With torchao installed (`pip install torchao`) it needs less."
+        remedy += f' With torchao installed (`pip install "{TORCHAO}"`) it needs less.'
     return remedy
 
 

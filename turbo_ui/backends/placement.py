@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -34,6 +35,26 @@ def fit(
         ModelUnavailable: no plan fits; says how much is missing.
     """
     return memory.choose(model, PartCounts.of(num_parameters), room(compute, max_bytes))
+
+
+def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | None = None) -> None:
+    """To be asked before anything is put away or downloaded for a model: could it be placed if it
+    had the whole device and main memory?
+
+    Args:
+        model, compute, max_bytes: as for `fit`.
+
+    Raises:
+        ModelUnavailable: no plan fits even then; says how much it needs.
+    """
+    here = room(compute, max_bytes)
+    at_best = replace(
+        here,
+        free_bytes=here.total_bytes,
+        host_free_bytes=psutil.virtual_memory().total,
+        taken_bytes=0,
+    )
+    memory.choose(model, counts, at_best)
 
 
 def room(compute: Compute, max_bytes: int | None = None) -> Room:
