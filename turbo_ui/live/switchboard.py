@@ -3,6 +3,7 @@
 Loading happens on a thread of its own, one model after the other, so that a running model goes on.
 A model becomes `ready` only after its warm-up: the first frame is as fast as the others. What the
 device has no room for is evicted, the least recently used first, and closed between two frames.
+The newest wish wins: a load gives up where it would cost a model that was chosen after it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable, OutOfMemory, TurboUIError
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live.events import ModelPhase, ModelState
+from turbo_ui.live.eviction import CHOOSE, Eviction, PutOff
 from turbo_ui.live.fitting import fitted
 from turbo_ui.live.loaded import Loaded
 from turbo_ui.live.progress import Load, Progress
@@ -59,6 +61,7 @@ class Switchboard:
         self._lock = threading.RLock()
         self.standings = Standings(self._specs, self._lock)
         self.loaded = Loaded()
+        self._eviction = Eviction(self._lock, self.standings, self.loaded)
         self._num_out_of_memory: dict[str, int] = {}
         self._wanted: list[str] = []
         self._has_wanted = threading.Condition(self._lock)
@@ -121,10 +124,22 @@ class Switchboard:
             self._specs.setdefault(spec.id, spec)
             self.standings.add(spec.id)
 
+    def choose(self, model_id: str) -> None:
+        """Like `request`, for somebody's wish: from now on the model is put away only for one that
+        is chosen later. A load under way for an older wish gives up where there is no room beside.
+
+        Raises:
+            InvalidRequest: there is no such model.
+        """
+        self.spec(model_id)
+        self._eviction.note_choice(model_id)
+        self.request(model_id)
+
     def request(self, model_id: str) -> None:
         """Starts loading a model, or tries again one that failed or was evicted; returns at once.
 
-        Of several that wait, the embedded one is loaded first, then the newest wish.
+        Of several that wait, the embedded one is loaded first, then the newest wish. By itself it
+        is nobody's choice, as with the models that the app starts with: see `choose`.
 
         Raises:
             InvalidRequest: there is no such model.
@@ -147,14 +162,14 @@ class Switchboard:
             self._start_loader()
 
     def want(self, model_id: str) -> None:
-        """Like `request`, but only for a model that nobody asked for yet: for use on every frame.
+        """Like `choose`, but only for a model that nobody asked for yet: for use on every frame.
 
         One that failed is not tried again and again, and one that was evicted does not evict in
         its turn what took its place.
         """
         self.spec(model_id)
         if self.standings.of(model_id).state == "absent":
-            self.request(model_id)
+            self.choose(model_id)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """See `Standings.subscribe`."""
@@ -213,11 +228,11 @@ class Switchboard:
             self._num_out_of_memory[model_id] = number
         others = [each for each in may_go([*loaded, spec]) if each is not spec]
         for each in others:
-            text = f"Put away, as {spec.title} ran out of memory. Choose it to load it again."
-            self._evict(each, "evicted", text, is_waiting=False)
+            text = f"{each.title} was put away, as {spec.title} ran out of memory. {CHOOSE}"
+            self._eviction.evict(each, "evicted", text)
         if not others and len(loaded) > 1 and number >= MAX_OUT_OF_MEMORY:
             text = f"{spec.title} ran out of memory {number} times. Choose another size or model."
-            self._evict(spec, "failed", text, is_waiting=False)
+            self._eviction.evict(spec, "failed", text)
 
     # --- the loading thread
 
@@ -237,6 +252,9 @@ class Switchboard:
         try:
             # the second try is outside of the first one's `except`, which keeps half a model alive
             backend = self._first_try(spec) or self._loaded_and_warm(spec)
+        except PutOff:
+            self.standings.tell(self.standings.of(spec.id))
+            return
         except Exception as error:
             if not isinstance(error, TurboUIError):
                 log.exception("%s could not be loaded", spec.id)
@@ -259,7 +277,7 @@ class Switchboard:
             gone = may_go(self.loaded.specs())
             if not gone:
                 raise
-        self._evict_for(spec, gone)
+        self._eviction.make_room(spec, gone)
         return None
 
     def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
@@ -280,26 +298,7 @@ class Switchboard:
     def _make_room(self, spec: ModelSpec) -> None:
         """Evicts what has to go before this model is read; says so before."""
         if self._room is not None:
-            self._evict_for(spec, self._room().to_evict(spec, self.loaded.specs()))
-
-    def _evict_for(self, spec: ModelSpec, gone: Sequence[ModelSpec]) -> None:
-        if not gone:
-            return
-        titles = " and ".join(each.title for each in gone)
-        said = f"No room for {spec.title} beside {titles}: making room first."
-        self.standings.set(ModelState(model_id=spec.id, state="loading", text=said))
-        for each in gone:
-            text = f"Put away to make room for {spec.title}. Choose it to load it again."
-            self._evict(each, "evicted", text)
-
-    def _evict(
-        self, spec: ModelSpec, state: ModelPhase, text: str, *, is_waiting: bool = True
-    ) -> None:
-        """Takes a model off: no frame gets it any more, and it is closed once none runs on it."""
-        backend = self.loaded.take(spec.id)
-        if backend is not None:
-            self.standings.set(ModelState(model_id=spec.id, state=state, text=text))
-            self.loaded.close_one(backend, is_waiting=is_waiting)
+            self._eviction.make_room(spec, self._room().to_evict(spec, self.loaded.specs()))
 
 
 def _ready_text(backend: Backend) -> str:

@@ -26,12 +26,12 @@ class Roster:
         self.refining = refining
 
     def ask_for(self, model_id: str) -> None:
-        """Has a model loaded behind the running one.
+        """Has a model loaded behind the running one, as somebody wishes for it.
 
         Raises:
             InvalidRequest: there is no such model.
         """
-        self.switchboard.request(model_id)
+        self.switchboard.choose(model_id)
 
     def serving(self, wished: str | None) -> ModelSpec:
         """The model that draws now for a page that wished for `wished`.
