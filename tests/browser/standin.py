@@ -21,12 +21,15 @@ from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.errors import BackendFailure, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Pixels
 from turbo_ui.live.engine import Engine
+from turbo_ui.live.room import Room
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
 from turbo_ui.web.server import Server
 
 FAIL_PROMPT = "fail on this"
 """A prompt on which the stand-in fails, as a model may."""
+LARGE_BYTES = 4_000_000_000
+"""What each model but doodle is said to take."""
 
 
 class StandIn:
@@ -128,7 +131,15 @@ class Loader:
 def catalog() -> tuple[ModelSpec, ...]:
     """Doodle's entry; a larger model, one that refines, one whose download breaks off once, one
     that runs elsewhere, and one that never loads."""
-    large = replace(DOODLE, id="large", title="Large", default_size_px=512, max_size_px=512)
+    large = replace(
+        DOODLE,
+        id="large",
+        title="Large",
+        is_embedded=False,
+        memory_bytes=LARGE_BYTES,
+        default_size_px=512,
+        max_size_px=512,
+    )
     licence = {
         "licence": "Stand-in Community License",
         "licence_url": "https://example.org/licence",
@@ -143,7 +154,9 @@ def catalog() -> tuple[ModelSpec, ...]:
         how_to_get="Log in on https://example.org/shaky, accept its licence, and set HF_TOKEN.",
         **licence,
     )
-    far = replace(fine, id="far", title="Far away", family="remote", takes_sketch=False)
+    far = replace(
+        fine, id="far", title="Far away", family="remote", memory_bytes=0, takes_sketch=False
+    )
     absent = replace(DOODLE, id="absent", title="Absent")
     return (DOODLE, large, fine, shaky, far, absent)
 
@@ -153,13 +166,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frame-ms", type=float, default=10.0)
     parser.add_argument("--step-ms", type=float, default=60.0)
     parser.add_argument("--load-s", type=float, default=0.0)
+    parser.add_argument("--num-fitting", type=int, default=10, help="models beside doodle")
     known, rest = parser.parse_known_args(argv)
     options: dict[str, Any] = {}
     for name, value in zip(rest[::2], rest[1::2], strict=True):
         options[name.lstrip("-").replace("-", "_")] = value
     settings = Settings(**options)
 
-    switchboard = Switchboard(catalog(), Loader(known.frame_ms, known.step_ms, known.load_s))
+    loader = Loader(known.frame_ms, known.step_ms, known.load_s)
+    room = Room(DOODLE.memory_bytes + known.num_fitting * LARGE_BYTES)
+    switchboard = Switchboard(catalog(), loader, lambda: room)
     engine = Engine(switchboard)
     engine.start()
     server = Server(engine, switchboard, settings, None, settings.refine_model)

@@ -319,6 +319,28 @@ def test_another_model_takes_over_when_it_is_ready(server: AppProcess) -> None:
         assert client.picture(2).header["request"]["width"] == 512
 
 
+def test_where_one_model_fits_all_are_told_which_one_went_and_the_board_draws_on(
+    tmp_path: Path,
+) -> None:
+    app = AppProcess(tmp_path, "--num-fitting", "1", "--load-s", "0.5", program=STANDIN).start()
+    try:
+        with LaneClient(app.lane_url, page="a") as one, LaneClient(app.lane_url, page="b") as two:
+            one.draw(1, RED, model="large")
+            while one.until("models").header["active_model"] != "large":
+                pass
+            two.draw(1, RED, model="fine")
+            for client in (one, two):
+                notice = client.until("notice").header
+                assert notice["text"].startswith("Large was put away to make room for Fine.")
+                assert (notice["code"], notice["level"]) == ("model", "info")
+            while two.until("models").header["active_model"] != "fine":
+                pass
+            one.draw(2, seed=2)
+            assert one.picture(2).header["request"]["model"] == "doodle"
+    finally:
+        app.kill()
+
+
 def test_a_refine_draws_the_same_request_with_another_model(server: AppProcess) -> None:
     with LaneClient(server.lane_url) as client:
         client.draw(1, RED, prompt="a kite", seed=5, strength=0.4)

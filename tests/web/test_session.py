@@ -59,6 +59,31 @@ def test_a_slow_reader_learns_what_became_of_its_requests() -> None:
     with_session(run)
 
 
+def test_a_model_that_is_put_away_is_noticed_once_though_more_is_told_before_it_is_read() -> None:
+    text = "Fake was put away to make room for Other."
+    gone = ModelState(model_id="fake", state="evicted", text=text)
+    later = ModelState(model_id="fake", state="evicted", text=text, file_hash="FB64610BF8")
+
+    async def run(session: PageSession) -> None:
+        headers = await heard(session, gone, later)
+        notices = [header for header in headers if header["kind"] == "notice"]
+        assert notices == [{"kind": "notice", "code": "model", "text": text, "level": "info"}]
+
+    with_session(run)
+
+
+def test_what_became_of_a_model_before_the_page_came_is_no_news() -> None:
+    failed = ModelState(model_id="fake", state="failed", text="It is gated.")
+
+    async def run(session: PageSession) -> None:
+        session.roster.switchboard.standings.set(failed)
+        late = PageSession("late", session.engine, session.roster, Settings(), session.codec)
+        headers = await heard(late, replace(failed, file_hash="FB64610BF8"))
+        assert [header["kind"] for header in headers] == ["models"]
+
+    with_session(run)
+
+
 def test_a_failure_is_noticed_once_and_again_when_it_fails_again() -> None:
     failed = ModelState(model_id="fake", state="failed", text="It is gated.")
     again = ModelState(model_id="fake", state="loading", text="Loading.")

@@ -63,7 +63,9 @@ class PageSession:
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox()
         self._is_sending = False
-        self._phases: dict[str, ModelPhase] = {}
+        self._phases: dict[str, ModelPhase] = {
+            each.model_id: each.state for each in roster.switchboard.states()
+        }
         self.wishes = Wishes(settings.max_prompt_chars)
         self.drafts = Drafts()
         self.sheet = Sheet()
@@ -253,12 +255,19 @@ class PageSession:
                 self.error("failed", error.user_text, request_id=request_id)
             case SessionsChanged(num_sessions=num_sessions):
                 self.outbox.say({"kind": "sessions", "num_sessions": num_sessions})
-            case ModelState(model_id=model_id, state=state, text=text):
+            case ModelState():
                 self.tell_models()
-                # once: something more may become known of a model that failed, such as its hash
-                if state == "failed" and text and self._phases.get(model_id) != state:
-                    self.notice("model", text, "error")
-                self._phases[model_id] = state
+                self._notice_gone(event)
+
+    def _notice_gone(self, model: ModelState) -> None:
+        """Says that a model failed, or had to go: of `models` only the newest is ever sent."""
+        # once: something more may become known of such a model, such as its hash
+        if self._phases.get(model.model_id) != model.state and model.text:
+            if model.state == "failed":
+                self.notice("model", model.text, "error")
+            elif model.state == "evicted":
+                self.notice("model", model.text)
+        self._phases[model.model_id] = model.state
 
     def _replaced(self, request_id: int) -> None:
         self.num_replaced += 1
