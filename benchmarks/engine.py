@@ -34,7 +34,7 @@ from benchmarks.rigs import (
     what_fits,
 )
 from benchmarks.ways import Way
-from turbo_ui.backends.compute import Compute
+from turbo_ui.backends.compute import Compute, is_out_of_memory
 from turbo_ui.errors import TurboUIError
 from turbo_ui.frames import FrameRequest, Pixels
 
@@ -154,7 +154,9 @@ def measure_way(run: Run, rig: Rig, way: Way, chosen: Compute) -> None:
                 continue
         try:
             last = measure(rig, way, size_px, share_s, run.chosen.frames, chosen.device)
-        except (TurboUIError, torch.OutOfMemoryError) as error:
+        except (TurboUIError, RuntimeError, MemoryError) as error:
+            if not isinstance(error, TurboUIError) and not is_out_of_memory(error):
+                raise
             run.note(rig, size_px, f"{way.name} failed: {error}")
             continue
         run.cells.append(last)

@@ -44,3 +44,11 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
     for thing in classes:
         assert thing.__name__ in drawn
         assert issubclass(thing, errors.TurboUIError)
+
+
+def test_what_caused_an_error_is_followed_to_its_end_and_no_further() -> None:
+    first, second, third = ValueError("1"), OSError("2"), RuntimeError("3")
+    first.__cause__, second.__cause__ = second, third
+    assert errors.causes(first) == [first, second, third]
+    third.__cause__ = first
+    assert errors.causes(first) == [first, second, third]

@@ -99,6 +99,14 @@ class ProtocolError(TurboUIError):
     """A message that is not what the protocol says."""
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """The error, what caused it, what caused that, and so on."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
 def shown(value: object) -> str:
     """`repr(value)`, shortened so that it fits into a message."""
     text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str | bytes) else value)

@@ -15,13 +15,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from safetensors import SafetensorError
 
-from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory
+from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory, causes
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
+
+NO_MEMORY = (
+    "out of memory",  # CUDA, HIP, MPS, XPU
+    "_status_alloc_failed",  # cuBLAS, cuDNN, hipBLAS
+    "invalid buffer size",  # MPS, of one tensor larger than it may be
+    "can't allocate memory",  # torch's allocator on a CPU
+    "not enough memory",  # the same on Windows
+    "cannot allocate memory",  # the system, on mapping a file
+    "paging file is too small",  # the same on Windows
+    "bad_alloc",
+)
+"""In lower case, what is said where memory did not suffice."""
+LIBRARY_ERRORS = (RuntimeError, OSError, SafetensorError)
+"""What says so."""
 
 GPU_MAX_BATCH = 4
 CPU_MAX_BATCH = 1
@@ -170,6 +185,21 @@ class StageClock:
         return answer
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that memory did not suffice.
+
+    Of the devices' allocators only CUDA's raises a type of its own, and not in all of its
+    libraries: the others are told by their words.
+    """
+    for each in causes(error):
+        if isinstance(each, torch.OutOfMemoryError | MemoryError):
+            return True
+        words = str(each).lower()
+        if isinstance(each, LIBRARY_ERRORS) and any(known in words for known in NO_MEMORY):
+            return True
+    return False
+
+
 @contextmanager
 def told(model_id: str) -> Iterator[None]:
     """What PyTorch and diffusers raise while a model runs becomes an error of ours.
@@ -180,7 +210,7 @@ def told(model_id: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(str(error)) from error
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"{model_id}: {error}") from error
         raise BackendFailure(f"{model_id}: {type(error).__name__}: {error}") from error

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from turbo_ui import weights
+from turbo_ui.backends.compute import is_out_of_memory
 from turbo_ui.backends.sampling import PREDICTION_TYPES
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable, OutOfMemory
@@ -128,7 +129,7 @@ def num_parameters(
     """
     return {
         name: sum(
-            weights.num_parameters(weights.shapes_of(file)) for file in _weight_files(folder / name)
+            weights.num_parameters(weights.shapes_of(file)) for file in weight_files(folder / name)
         )
         for name in _classes_of(spec, folder, only, ())
         if has_weights(name)
@@ -175,15 +176,21 @@ def check_weights(spec: ModelSpec, part: Path) -> None:
     raise ModelUnavailable(spec.id, reason, "Get the model as safetensors.")
 
 
+def weight_files(part: Path) -> list[Path]:
+    """Of a part's weights those that are read: the plain ones, else those in half precision."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if ".fp16" not in file.name] or files
+
+
 @contextmanager
 def reading(spec: ModelSpec, part: str) -> Iterator[None]:
     """Around reading a part: the libraries keep quiet, and what they raise is explained."""
     try:
         with quiet():
             yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"{spec.id}: no memory for its {part}: {error}") from error
-    except READ_ERRORS as error:
+    except (*READ_ERRORS, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"{spec.id}: no memory for its {part}: {error}") from error
         reason = f"its {part} cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
         raise ModelUnavailable(spec.id, reason, "Get the model again.") from error
 
@@ -247,11 +254,5 @@ def _check_prediction_type(spec: ModelSpec, scheduler: Any) -> None:
 
 def _variant(part: Path) -> str | None:
     """ "fp16" where the folder holds no other weights."""
-    files = _weight_files(part)
+    files = weight_files(part)
     return "fp16" if files and ".fp16" in files[0].name else None
-
-
-def _weight_files(part: Path) -> list[Path]:
-    """Those that are read: the plain ones, else those in half precision."""
-    files = sorted(part.glob("*.safetensors"))
-    return [file for file in files if ".fp16" not in file.name] or files
