@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import json
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,18 @@ SD_FILES = {
 }
 
 
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "safety_checker": ["transformers", "NotTaken"],
+    "text_encoder_2": [None, None],
+}
+
+
 def test_each_part_is_downloaded_once_in_half_precision_where_there_is_such() -> None:
     chosen = hub.model_files(SD_FILES)
     assert [name for name in chosen if name.endswith("safetensors")] == [
@@ -85,12 +99,14 @@ class FakeHub:
     Attributes:
         error_on_ask, error_on_download: raised there.
         has_cache: its files are in the cache already.
+        lost: but these.
     """
 
     folder: Path
     error_on_ask: Exception | None = None
     error_on_download: Exception | None = None
     has_cache: bool = False
+    lost: tuple[str, ...] = ()
     files: dict[str, int] = field(default_factory=lambda: dict(SD_FILES))
     asked: list[dict[str, Any]] = field(default_factory=list)
 
@@ -105,13 +121,19 @@ class FakeHub:
         if options.get("local_files_only"):
             if not self.has_cache:
                 raise LocalEntryNotFoundError("nothing here")
-            (self.folder / "model_index.json").touch()
+            self.fill_cache()
             return str(self.folder)
         self.asked.append({"repo": repo, **options})
         if self.error_on_download is not None:
             raise self.error_on_download
         self.download(options["tqdm_class"])
         return str(self.folder)
+
+    def fill_cache(self) -> None:
+        for name in set(hub.model_files(self.files) or hub.root_files(self.files)) - {*self.lost}:
+            path = self.folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(INDEX) if name == "model_index.json" else "")
 
     def download(self, bar_class: Any) -> None:
         """As the hub's client does: bars for what came, for what is on the disk, and for files."""
@@ -211,6 +233,15 @@ def http_error(status: int) -> HfHubHTTPError:
     return HfHubHTTPError("no", response=answer(status))
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+XET_FULL = RuntimeError("Data processing error: IO Error: No space left on device (os error 28)")
+XET_NO_NETWORK = RuntimeError("Network error: error sending request for url (https://example.org)")
+
 ERRORS: list[tuple[str, Exception, list[str]]] = [
     (
         "gated",
@@ -224,12 +255,25 @@ ERRORS: list[tuple[str, Exception, list[str]]] = [
     ("403", http_error(403), ["does not let this token read"]),
     ("429", http_error(429), ["too many requests", "few minutes"]),
     ("500", http_error(500), ["answered 500", "later"]),
-    ("offline", OfflineModeIsEnabled("no"), ["cannot be reached", "not in the cache"]),
+    ("offline", OfflineModeIsEnabled("no"), ["cannot be reached", "not all of the model is in"]),
     ("no route", httpx2.ConnectError("no"), ["cannot be reached"]),
     ("slow", httpx2.ReadTimeout("no"), ["cannot be reached"]),
     ("cut off", LocalEntryNotFoundError("no"), ["cannot be reached"]),
     ("full", OSError(errno.ENOSPC, "No space left on device"), ["disk is full", "HF_HOME"]),
     ("read-only", PermissionError(errno.EACCES, "Permission denied"), ["Permission denied"]),
+    ("full, said by hf_xet", XET_FULL, ["disk is full", "os error 28", "HF_HOME"]),
+    ("full on Windows", RuntimeError("IO Error: (os error 112)"), ["disk is full"]),
+    (
+        "full, as the cause",
+        caused(LocalEntryNotFoundError("no"), NO_SPACE),
+        ["disk is full (No space"],
+    ),
+    ("reset", ConnectionResetError(errno.ECONNRESET, "reset by peer"), ["hub cannot be reached"]),
+    ("timeout", TimeoutError("The read operation timed out"), ["hub cannot be reached"]),
+    ("no such host", socket.gaierror(-2, "Name or service not known"), ["hub cannot be reached"]),
+    ("unreachable", OSError(errno.ENETUNREACH, "unreachable"), ["hub cannot be reached"]),
+    ("reset, as the cause", caused(RuntimeError("no"), ConnectionResetError()), ["be reached"]),
+    ("reset, said by hf_xet", XET_NO_NETWORK, ["hub cannot be reached"]),
     ("surprise", RuntimeError("what?"), ["RuntimeError: what?", "is kept"]),
 ]
 
@@ -267,6 +311,46 @@ def test_where_the_hub_does_not_answer_the_cache_is_enough(
     told = Told()
     assert fetch(told) == fake_hub.folder
     assert "in the cache" in told.reports[-1]["text"]
+
+
+IN_SEVERAL = {
+    "unet/diffusion_pytorch_model-00001-of-00002.safetensors": 1,
+    "unet/diffusion_pytorch_model-00002-of-00002.safetensors": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/config.json",
+        "text_encoder/model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "scheduler/scheduler_config.json",
+        *IN_SEVERAL,
+    ],
+)
+def test_a_download_that_broke_off_is_not_taken_for_the_model(fake_hub: FakeHub, lost: str) -> None:
+    if lost in IN_SEVERAL:
+        unet = [name for name in SD_FILES if name.startswith("unet/diffusion_")]
+        fake_hub.files = {name: 1 for name in SD_FILES if name not in unet} | IN_SEVERAL
+    fake_hub.error_on_ask, fake_hub.has_cache = httpx2.ConnectError("no"), True
+    fake_hub.lost = (lost,)
+    with pytest.raises(ModelUnavailable, match="hub cannot be reached and not all of the model"):
+        fetch(Told())
+    fake_hub.lost = ()
+    assert fetch(Told()) == fake_hub.folder
+
+
+def test_a_repository_that_is_one_part_is_cached_with_its_weights(fake_hub: FakeHub) -> None:
+    weights = "diffusion_pytorch_model.safetensors"
+    fake_hub.files = {"config.json": 1, weights: 1}
+    fake_hub.error_on_ask, fake_hub.has_cache = httpx2.ConnectError("no"), True
+    fake_hub.lost = (weights,)
+    with pytest.raises(ModelUnavailable, match="hub cannot be reached"):
+        fetch(Told())
+    fake_hub.lost = ()
+    assert fetch(Told()) == fake_hub.folder
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(fake_hub: FakeHub) -> None:

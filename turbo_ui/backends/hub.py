@@ -1,4 +1,4 @@
-"""From a hub id to a folder of files: what to download, how far it is, and what can go wrong.
+"""From a hub id to a folder of files: what to download, and how far it is.
 
 Files that are in the cache are not downloaded again, and where the hub cannot be reached the cache
 alone is enough. Never a pickle: only safetensors and small text files are asked for.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import glob
 import io
+import json
 import logging
 import re
 import shutil
@@ -18,20 +19,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from huggingface_hub import HfApi, constants, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from tqdm.auto import tqdm
 
 from turbo_ui.backends.base import LoadReport
+from turbo_ui.backends.hub_errors import explained
+from turbo_ui.backends.parts import has_weights, weight_files
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
@@ -43,6 +36,9 @@ MARGIN_BYTES = 200_000_000
 """Room that a download leaves on the disk."""
 
 PART = re.compile(r"(scheduler|tokenizer(_[23])?|text_encoder(_[23])?|unet|transformer|vae)/[^/]+$")
+OF_SEVERAL = re.compile(r"-\d+-of-(\d+)\.safetensors$")
+"""Weights in several files: each name tells how many there are."""
+
 SMALL = (".json", ".txt", ".model")
 
 ChooseFiles = Callable[[Mapping[str, int]], list[str]]
@@ -117,62 +113,38 @@ def root_files(sizes: Mapping[str, int]) -> list[str]:
     return [name for name in sizes if name in wanted]
 
 
-def explained(
-    spec: ModelSpec, repo: str, revision: str | None, error: Exception
-) -> ModelUnavailable:
-    """What an error of the hub means, and what to do about it."""
-    reason, remedy = _explained(spec, repo, revision, error)
-    return ModelUnavailable(spec.id, reason, remedy)
-
-
-def _explained(
-    spec: ModelSpec, repo: str, revision: str | None, error: Exception
-) -> tuple[str, str]:
-    match error:
-        case GatedRepoError():
-            how = spec.how_to_get or (
-                f"Accept its licence on https://huggingface.co/{repo} with your account, make a "
-                "read token, and start the app with HF_TOKEN set to it."
-            )
-            return "its licence has to be accepted first", how
-        case RepositoryNotFoundError():
-            reason = f"the hub knows no {repo}, or wants a login for it"
-            return reason, spec.how_to_get or "Check the name; for a private model set HF_TOKEN."
-        case RevisionNotFoundError():
-            return f"{repo} has no revision {revision}", "Check the revision."
-        case HFValidationError():
-            return f"{repo} is no name of a repository", "Names are like owner/model."
-        case LocalEntryNotFoundError() | OfflineModeIsEnabled() | httpx2.TransportError():
-            reason = "the hub cannot be reached and the model is not in the cache"
-            return reason, "Connect to the network and try again, or give a folder or a file."
-        case HfHubHTTPError():
-            return _status(getattr(error.response, "status_code", None))
-        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            cache = constants.HF_HUB_CACHE
-            reason = f"the disk is full ({error.strerror or error})"
-            return reason, f"Make room in {cache}, or set HF_HOME to a folder on a larger disk."
-        case OSError():
-            return f"its files could not be written ({error.strerror or error})", "Try again."
-        case _:
-            text = f"{type(error).__name__}: {str(error)[:300]}"
-            return f"the download failed ({text})", "Try again; what has come is kept."
-
-
-def _status(status: int | None) -> tuple[str, str]:
-    match status:
-        case 401:
-            return "the hub does not know this token", "Set HF_TOKEN to a valid read token."
-        case 403:
-            reason = "the hub does not let this token read the model"
-            return reason, "Give the token the right to read gated models, or accept the licence."
-        case 429:
-            return "the hub has had too many requests from here", "Try again in a few minutes."
-        case _:
-            return f"the hub answered {status or 'without a status'}", "Try again later."
-
-
 def _cached(repo: str, revision: str | None) -> Path | None:
-    """The cache's folder for a repository, without any network."""
+    """The cache's folder for a repository, without any network; None where weights are missing."""
+    found = _begun(repo, revision)
+    return found if found is not None and _is_whole(found) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """All parts that its index names are there: a download that broke off leaves some out."""
+    mark = folder / "model_index.json"
+    if not mark.is_file():
+        return _has_weights(folder)  # a repository that is one part
+    try:
+        index: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
+        named = [name for name, kind in index.items() if isinstance(kind, list) and all(kind)]
+    except (OSError, ValueError, AttributeError):
+        return False
+    ours = [name for name in named if PART.match(f"{name}/config.json")]
+    return all(
+        _has_weights(folder / name) if has_weights(name) else any((folder / name).glob("*.*"))
+        for name in ours
+    )
+
+
+def _has_weights(part: Path) -> bool:
+    """A network's configuration and all files of its weights are there."""
+    files = weight_files(part)
+    num_files = [int(found[1]) for file in files if (found := OF_SEVERAL.search(file.name))]
+    return (part / "config.json").is_file() and len(files) >= max(num_files, default=1)
+
+
+def _begun(repo: str, revision: str | None) -> Path | None:
+    """The cache's folder for a repository, without any network, whatever it lacks."""
     for mark in ("model_index.json", "config.json"):
         try:
             found = snapshot_download(
@@ -198,7 +170,7 @@ def _one_variant(names: list[str]) -> list[str]:
 
 def _check_disk(repo: str, revision: str | None, sizes: Mapping[str, int]) -> None:
     """Says at once what would come after gigabytes: that they do not fit."""
-    cached = _cached(repo, revision)
+    cached = _begun(repo, revision)
     missing = [
         size for name, size in sizes.items() if cached is None or not (cached / name).exists()
     ]
