@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import FakeBackend, FakeClock, Inbox, other, ready_switchboard
-from turbo_ui.errors import LimitReached
+from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached
 from turbo_ui.frames import FrameRequest
 from turbo_ui.live import budget
 from turbo_ui.live.budget import Budget
@@ -69,3 +69,24 @@ def test_the_engine_heeds_it_for_remote_models_only() -> None:
     engine.open_session("page", inbox)  # a reload does not fill it up again
     refine(6, "far")
     assert len(far.calls) == 2
+
+
+def test_what_was_never_sent_is_not_counted() -> None:
+    clock = FakeClock()
+    far = FakeBackend(spec=other("far", family="remote"), clock=clock)
+    engine = Engine(ready_switchboard(far), clock, budget=Budget(2))
+    inbox = Inbox()
+    engine.open_session("page", inbox)
+    request = FrameRequest(model="far", width=64, height=64)
+    far.errors += [InvalidRequest("prompt", "", "words"), LimitReached("an hour's are made")] * 3
+    far.errors += [BackendFailure("it was sent, and may have to be paid"), None]
+    for request_id in range(1, 10):
+        submission = Submission(
+            request_id=request_id, request=request, received_at=clock(), kind="refine"
+        )
+        engine.submit("page", submission)
+        engine.remote_step()
+    assert [event.request_id for event in inbox.of(Published)] == [8]
+    last = inbox.of(Failed)[-1]
+    assert (last.request_id, len(far.calls)) == (9, 8), "refused before the backend was asked"
+    assert isinstance(last.error, LimitReached)

@@ -96,8 +96,8 @@ class Remote:
         """One final frame for each request; a stop ends the waiting, not the call.
 
         Raises:
-            InvalidRequest: no prompt, or one that the server refuses.
-            LimitReached: as many pictures were made in this hour as are allowed.
+            InvalidRequest: no prompt; nothing was sent.
+            LimitReached: as many pictures were made in this hour as are allowed; nothing was sent.
             ModelUnavailable: the server does not have the model.
             BackendFailure: it gave no picture; the text says why and what to do.
         """

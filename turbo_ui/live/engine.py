@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from turbo_ui.live.events import ModelState, Submission, Superseded, Taken
 from turbo_ui.live.outcomes import Outcomes
 from turbo_ui.live.session import Listener, Publish, Session, Sessions
 from turbo_ui.live.switchboard import Switchboard
-from turbo_ui.live.turns import Entry, Run, choose, is_remote
+from turbo_ui.live.turns import Entry, Run, Turn, choose, is_remote
 from turbo_ui.live.worker import Worker
 
 NOT_COMING = ("failed", "evicted")
@@ -122,12 +123,11 @@ class Engine:
         left = dict(enumerate(turn.entries))
         run.was_told_to_stop = False
         try:
-            if turn.is_remote and self._budget is not None:
-                self._budget.spend(turn.entries[0].session.id)
             requests = [entry.request for entry in turn.entries]
-            for frame in turn.backend.stream(requests, lambda: self._should_stop(run)):
-                entry = left.pop(frame.index) if frame.is_last else left[frame.index]
-                yield entry, frame
+            with self._spending(turn):
+                for frame in turn.backend.stream(requests, lambda: self._should_stop(run)):
+                    entry = left.pop(frame.index) if frame.is_last else left[frame.index]
+                    yield entry, frame
             if left and not run.was_told_to_stop:
                 raise BackendFailure(f"{turn.backend.spec.id} ended without a picture")
         except Exception as error:
@@ -143,6 +143,12 @@ class Engine:
         else:
             for entry in left.values():
                 self._outcomes.stopped(run, entry)
+
+    def _spending(self, turn: Turn) -> AbstractContextManager[None]:
+        """Around a turn: what it costs its session."""
+        if self._budget is None or not turn.is_remote:
+            return nullcontext()
+        return self._budget.spending(turn.entries[0].session.id)
 
     def _should_stop(self, run: Run) -> bool:
         """Asked by the backend between two denoising steps."""
