@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from PIL import Image
 from harness.app_process import ROOT, AppProcess
 from tests.browser import STANDIN
 from turbo_ui import imaging
+from turbo_ui.catalog import find
 from turbo_ui.frames import FrameRequest
+from turbo_ui.remote_settings import by_commas
 from turbo_ui.settings import parser
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -59,6 +62,15 @@ def test_the_flags_that_are_named_exist() -> None:
     named = set(re.findall(r"--[a-z][a-z-]+", README)) - {"--help"}
     assert named
     assert named <= set(parser()._option_string_actions)
+
+
+def test_the_settings_that_are_given_to_make_are_taken_as_they_stand() -> None:
+    given = [shlex.split(args) for args in re.findall(r'^make run ARGS="(.*?)"', README, re.M)]
+    taken = [parser().parse_args(args) for args in given if args != ["--help"]]
+    models = [chosen.model for chosen in taken if chosen.model is not None]
+    assert [Path(model).suffix for model in models] == ["", "", ".safetensors", ".safetensors"]
+    assert find(models[0]) is not None, "an id of the catalog"
+    assert len(by_commas(taken[-1].text_encoders)) == 3
 
 
 def test_the_verbs_that_are_named_exist() -> None:
