@@ -119,3 +119,45 @@ def test_no_prompt_breaks_it(backend: Any, prompt: str) -> None:
     picture = paint(backend, prompt=prompt, image=circle("red"), strength=0.6)
     assert picture.shape == (SIZE, SIZE, 3)
     assert picture.std() > 5
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("a tangerine", (240, 150, 40)),
+        ("a cactus", (70, 160, 70)),
+        ("a strawberry", (225, 40, 60)),
+        ("a banana", (245, 205, 60)),
+        ("a bomb", (50, 30, 70)),
+        ("a whale", (70, 150, 235)),
+    ],
+)
+def test_text_alone_paints_the_thing_in_its_colour_on_white(
+    backend: Any, prompt: str, wanted: tuple[int, int, int]
+) -> None:
+    picture = paint(backend, prompt=prompt, image=None).astype(int)
+    painted = np.abs(picture - 255).max(axis=2) > 40
+    assert 0.1 < painted.mean() < 0.6
+    assert painted[64:192, 64:192].mean() > 0.4, "it is in the middle"
+    assert np.abs(np.median(picture[painted], axis=0) - wanted).max() < 60
+
+
+def test_two_things_are_painted_left_and_right(backend: Any) -> None:
+    picture = paint(backend, prompt="a tangerine and a frog", image=None).astype(int)
+    painted = np.abs(picture - 255).max(axis=2) > 40
+    left, right = (
+        np.median(half[shown], axis=0)
+        for half, shown in (
+            (picture[:, :128], painted[:, :128]),
+            (picture[:, 128:], painted[:, 128:]),
+        )
+    )
+    assert left[0] > left[1] + 30, "orange"
+    assert right[1] > right[0], "green"
+
+
+def test_no_frame_is_painted_around_a_picture(backend: Any) -> None:
+    picture = paint(backend, prompt="a banana", image=None).astype(int)
+    rim = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    assert np.abs(rim - 255).mean() < 4
+    assert np.median(np.abs(rim - 255)) <= 3
