@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import (
@@ -20,7 +22,8 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2im
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from PIL import Image
 
-from turbo_ui.backends.sampling import one_step_timestep
+from turbo_ui.backends.sampling import num_denoising_steps, one_step_timestep
+from turbo_ui.errors import InvalidRequest
 from turbo_ui.frames import FrameRequest, Pixels
 
 TOLERANCE = 2  # of 255
@@ -97,3 +100,19 @@ class Reference:
         """How many image-to-image would run."""
         self.image.scheduler.set_timesteps(num_inference_steps)
         return len(self.image.get_timesteps(num_inference_steps, strength, "cpu")[0])
+
+
+def check_step_counts(their: Reference, wanted: FrameRequest) -> None:
+    """A request with a sketch runs as many steps as diffusers', at many numbers and strengths.
+
+    Where that is none, the error names both.
+    """
+    for steps in (1, 2, 3, 4, 7, 10, 25, 50):
+        for number in range(1, 21):
+            asked = replace(wanted, num_inference_steps=steps, strength=number / 20)
+            expected = their.num_steps(steps, number / 20)
+            if expected:
+                assert num_denoising_steps(asked) == expected, (steps, number / 20)
+                continue
+            with pytest.raises(InvalidRequest, match=f"{steps} × {number / 20:g} runs 0 steps"):
+                num_denoising_steps(asked)

@@ -12,10 +12,9 @@ import torch
 
 from tests import checkpoints
 from tests.backends.conftest import MakeCheckpoint
-from tests.backends.parity import TOLERANCE, Reference, difference, drawing
+from tests.backends.parity import TOLERANCE, Reference, check_step_counts, difference, drawing
 from turbo_ui.backends.conditioning import Conditions
 from turbo_ui.backends.loading import load_spec
-from turbo_ui.backends.sampling import num_denoising_steps
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.errors import InvalidRequest
 from turbo_ui.frames import Frame, FrameRequest, Pixels
@@ -77,16 +76,7 @@ def test_none_is_one_step_at_every_strength(sdxl_checkpoint: MakeCheckpoint, num
 
 
 def test_steps_are_counted_as_diffusers_counts_them(sdxl_checkpoint: MakeCheckpoint) -> None:
-    their = reference(sdxl_checkpoint())
-    for steps in (1, 2, 3, 4, 7, 10, 25, 50):
-        for number in range(1, 21):
-            wanted = request(image=drawing(), num_inference_steps=steps, strength=number / 20)
-            expected = their.num_steps(steps, number / 20)
-            if expected:
-                assert num_denoising_steps(wanted) == expected, (steps, number / 20)
-                continue
-            with pytest.raises(InvalidRequest, match=f"{steps} × {number / 20:g} runs 0 steps"):
-                num_denoising_steps(wanted)
+    check_step_counts(reference(sdxl_checkpoint()), request(image=drawing()))
 
 
 def test_no_step_is_an_error_that_names_both(sdxl_checkpoint: MakeCheckpoint) -> None:
