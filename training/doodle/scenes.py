@@ -246,7 +246,7 @@ def sample_canonical(
     rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
 ) -> Scene:
     """A scene that text alone determines."""
-    num = int(rng.choice([1, 2, 3, 4], p=[0.68, 0.24, 0.06, 0.02]))
+    num = int(rng.choice([1, 2, 3, 4], p=[0.62, 0.3, 0.06, 0.02]))
     chosen = _pick(rng, concepts, num)
     if first is not None:
         chosen[0] = first
@@ -274,7 +274,7 @@ def sample_sketched(
     rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
 ) -> Scene:
     """A scene whose layout a sketch will show."""
-    num = int(rng.choice([1, 2, 3, 4], p=[0.52, 0.32, 0.12, 0.04]))
+    num = int(rng.choice([1, 2, 3, 4], p=[0.42, 0.4, 0.13, 0.05]))
     chosen = _pick(rng, concepts, num)
     if first is not None:
         chosen[0] = first

@@ -7,7 +7,8 @@ import argparse
 import subprocess
 import sys
 
-from training.doodle import data
+from training.doodle import data, shipped
+from training.doodle.export import FOLDER
 
 # Lengths for a night on two CPU cores; a GPU run passes longer ones with --scale.
 STAGES: tuple[tuple[str, str, int], ...] = (
@@ -26,8 +27,15 @@ def main() -> None:
         "--scale", type=float, default=1.0, help="multiplies the length of every stage"
     )
     parser.add_argument("--only", choices=names, help="run this stage alone, then export")
+    parser.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="make the checkpoints that are missing of the shipped weights first",
+    )
     args = parser.parse_args()
     data.fetch()
+    if args.from_shipped:
+        print("from the shipped weights:", ", ".join(shipped.unpack(FOLDER)))
     for name, option, length in STAGES:
         if args.only in (None, name):
             count = str(max(1, round(length * args.scale)))

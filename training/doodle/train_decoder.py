@@ -131,7 +131,7 @@ def main() -> None:
     first = 0
     if state := run.load("decoder"):
         decoder.load_state_dict(state["model"])
-        critic.load_state_dict(state["critic"])
+        critic.load_state_dict(state.get("critic", {}), strict=False)
         average.module.load_state_dict(state["average"])
         average.num_updates = first = state["step"]
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=args.lr, betas=(0.9, 0.98))

@@ -7,6 +7,7 @@ what things look like.
 """
 
 import argparse
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
-from training.doodle.data import COLOURS, load_concepts, read_emojibase
+from training.doodle.data import COLOURS, Concept, load_concepts, read_emojibase
 from training.doodle.model import (
     NUM_CANVASES,
     TEXT_WIDTH,
@@ -38,7 +39,9 @@ from turbo_ui.backends.compute import keep_memory
 _TEMPERATURE = 0.07
 _TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
 _WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
-_WORDS_WITH_CANVAS = 16  # of each batch: more tokens than all the rest
+_WORDS_WITH_CANVAS = 24  # of each batch: more tokens than all the rest
+_TELLING_SHARE = 0.5  # of each batch of words: such as are near to some concept
+_HEADS_ALONE = 300  # steps, where an encoder is there and its read-outs are not
 
 
 class Heads(nn.Module):
@@ -117,6 +120,83 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     return loss
 
 
+class Words:
+    """A large list of words, what the teacher says of each, and how often each is asked for.
+
+    Attributes:
+        meanings: unit vectors `(N, 384)`.
+        nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
+        short_ids, long_ids: tokens `(N, 8)`, and `(N, NUM_TOKENS)` with places for canvases.
+    """
+
+    def __init__(self, concepts: list[Concept], tokenizer: CLIPTokenizer, teacher: Teacher):
+        names = [[c.name, c.label, *c.synonyms] for c in concepts]
+        labels = [entry["label"] for entry in read_emojibase()]
+        words = [*word_list(), *labels, *(name for group in names for name in group[:4] * 3)]
+        self.meanings = teacher(words)
+        likeness = likeness_to(self.meanings, [teacher(group) for group in names])
+        self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
+        telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
+        self.telling = telling
+        tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+        self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
+        self.long_ids = tokenizer(words, **tokens)["input_ids"]
+
+    def pick(self, num: int) -> torch.Tensor:
+        """Indices of words for a batch, in a random order."""
+        num_telling = int(num * _TELLING_SHARE)
+        some = self.telling[torch.randint(len(self.telling), (num_telling,))]
+        any_of_all = torch.randint(len(self.meanings), (num - num_telling,))
+        return torch.cat([some, any_of_all])[torch.randperm(num)]
+
+
+def likeness_to(meanings: torch.Tensor, groups: list[torch.Tensor]) -> torch.Tensor:
+    """Cosines `(N, concepts)`: mean of that to all names of a concept and that to the nearest one.
+
+    A tag of its own, such as "kitty", may be near where the mean of all names is far: the teacher
+    finds 52 % of the tags that are kept out by this, 42 % by the first three names' mean.
+
+    Args:
+        meanings: unit vectors `(N, D)`.
+        groups: for each concept its names' unit vectors `(names, D)`.
+    """
+    middle = F.normalize(torch.stack([group.mean(0) for group in groups]), dim=-1)
+    closest = torch.stack([(meanings @ group.T).amax(-1) for group in groups], dim=1)
+    return (meanings @ middle.T + closest) / 2
+
+
+def losses(
+    encoder: Any, heads: Heads, looks: Looks, words: Words, captions: list[NounCaption], num: int
+) -> dict[str, torch.Tensor]:
+    """Of one batch of `num` words and some captions."""
+    picked = words.pick(num)
+    ids, nearest = words.short_ids[picked], words.nearest[picked]
+    word_hidden = encoder(input_ids=ids).last_hidden_state
+    caption_ids = torch.tensor([caption.ids for caption in captions])
+    caption_hidden = encoder(input_ids=caption_ids).last_hidden_state
+    # The first end token closes the word; its own last token must mean the same.
+    ends = (ids == encoder.config.eos_token_id).int().argmax(1)
+    rows = torch.arange(num)
+    meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
+    cosine = F.cosine_similarity(heads.meaning(meant), words.meanings[picked][None], dim=-1)
+    logits = heads.concept_logits(meant).log_softmax(-1)
+    few = slice(_WORDS_WITH_CANVAS)
+    shown = heads.canvas_loss(
+        torch.cat([caption_hidden, encoder(input_ids=words.long_ids[picked[few]])[0]]),
+        looks.canvases(
+            [[*zip(caption.concepts, caption.colours, strict=True)] for caption in captions]
+            + [[(int(row.argmax()), 0)] for row in nearest[few]]
+        ),
+        torch.cat([torch.ones(len(captions)), nearest[few].amax(-1)]),
+    )
+    return {
+        "distill": (1 - cosine).mean(),
+        "relation": -(nearest[None] * logits).sum(-1).mean(),
+        "named": caption_loss(caption_hidden, captions, heads),
+        "shown": shown,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5000)
@@ -132,74 +212,37 @@ def main() -> None:
         train_tokenizer(concepts).save_pretrained(TOKENIZER_DIR)
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     teacher = Teacher()
-    names = [[c.name, *c.synonyms[:2]] for c in concepts]
-    flat = teacher([name for group in names for name in group])
-    vectors = torch.stack([part.mean(0) for part in flat.split([len(group) for group in names])])
-    vectors = F.normalize(vectors, dim=-1)
-    labels = [entry["label"] for entry in read_emojibase()]
-    words = [*word_list(), *labels, *(name for group in names for name in group * 3)]
-    meanings = teacher(words)
-    nearest = (meanings @ vectors.T / _TEACHER_TEMPERATURE).softmax(-1)
-    word_ids = tokenizer(
-        words, padding="max_length", truncation=True, max_length=_WORD_TOKENS, return_tensors="pt"
-    )["input_ids"]
-    long_ids = tokenizer(words, padding="max_length", truncation=True, return_tensors="pt")[
-        "input_ids"
-    ]
-    few = _WORDS_WITH_CANVAS
+    flat = [teacher([c.name, *c.synonyms[:2]]).mean(0) for c in concepts]
+    words = Words(concepts, tokenizer, teacher)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    heads = Heads(vectors)
+    heads = Heads(F.normalize(torch.stack(flat), dim=-1))
     looks = Looks(concepts, freeze_autoencoder())
     print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
     parameters = [*encoder.parameters(), *heads.parameters()]
     named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
     both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
-    first = 0
+    first = num_alone = 0
     if state := run.load("text"):
         encoder.load_state_dict(state["model"])
-        heads.load_state_dict(state["heads"], strict=False)  # a head may have been added since
+        heads.load_state_dict(state.get("heads", {}), strict=False)  # one may have been added since
         for optimiser, known in zip(both, state.get("optimisers", []), strict=False):
             optimiser.load_state_dict(known)
         first = state["step"]
+        num_alone = 0 if "heads" in state else first + _HEADS_ALONE
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):
+        encoder.requires_grad_(step >= num_alone)
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
-        picked = torch.randint(len(words), (args.batch_size,))
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
-        word_hidden = encoder(input_ids=word_ids[picked]).last_hidden_state
-        caption_ids = torch.tensor([caption.ids for caption in captions])
-        caption_hidden = encoder(input_ids=caption_ids).last_hidden_state
-        # The first end token closes the word; its own last token must mean the same.
-        ends = (word_ids[picked] == tokenizer.eos_token_id).int().argmax(1)
-        rows = torch.arange(args.batch_size)
-        meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
-        cosine = F.cosine_similarity(heads.meaning(meant), meanings[picked][None], dim=-1)
-        distill = (1 - cosine).mean()
-        logits = heads.concept_logits(meant).log_softmax(-1)
-        relation = -(nearest[picked][None] * logits).sum(-1).mean()
-        told = caption_loss(caption_hidden, captions, heads)
-        shown = heads.canvas_loss(
-            torch.cat([caption_hidden, encoder(input_ids=long_ids[picked[:few]])[0]]),
-            looks.canvases(
-                [[*zip(caption.concepts, caption.colours, strict=True)] for caption in captions]
-                + [[(int(nearest[word].argmax()), 0)] for word in picked[:few]]
-            ),
-            torch.cat([torch.ones(len(captions)), nearest[picked[:few]].amax(-1)]),
-        )
+        found = losses(encoder, heads, looks, words, captions, args.batch_size)
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)
-        (3 * distill + relation + told + 3 * shown).backward()
+        (3 * found["distill"] + found["relation"] + found["named"] + 3 * found["shown"]).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimiser in both:
             optimiser.step()
-        progress.step(
-            args.batch_size,
-            distill=distill.item(),
-            relation=relation.item(),
-            named=told.item(),
-            shown=shown.item(),
-        )
+        progress.step(args.batch_size, **{key: value.item() for key, value in found.items()})
         if (step + 1) % 500 == 0 or step + 1 == args.steps:
             run.save(
                 "text",

@@ -133,6 +133,28 @@ def sample_sheet(unet: Any, encoder: Any, pool: dict, name: str, seed: int = 5) 
     cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(array, cv2.COLOR_RGB2BGR))
 
 
+@torch.no_grad()
+def errors(unet: Any, encoder: Any, pairs: dict, blank: torch.Tensor, seed: int = 7) -> dict:
+    """Mean squared error of text alone (strength 1.0) and beside a sketch (0.6), on given pairs.
+
+    Each is a share of what the wanted latents differ from white paper: 1 is an empty sheet.
+    """
+    level = sigmas(build_scheduler())
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for name, is_text, t in (("text", True, 999), ("sketch", False, 599)):
+        rows = torch.nonzero(pairs["canonical"] == is_text)[:128, 0]
+        under, target = pairs["sketch"][rows].float(), pairs["target"][rows].float()
+        context = encoder(input_ids=pairs["ids"][rows].long()).last_hidden_state
+        noise = torch.randn(under.shape, generator=generator)
+        x = (under + level[t] * noise) / (level[t] ** 2 + 1).sqrt()
+        predicted = unet(x, torch.full((len(rows),), t), context).sample
+        found[name] = (
+            (predicted - target).square().mean() / (target - blank).square().mean()
+        ).item()
+    return found
+
+
 class Trainer:
     """One worker: its batches and the step; the first also keeps checkpoints and sheets."""
 
@@ -187,7 +209,9 @@ class Trainer:
             context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0]
         x = noised(under, canonical, timesteps, self.level[timesteps])
         x = x.contiguous(memory_format=torch.channels_last)
-        loss = latent_loss(self.unet(x, timesteps, context).sample, target, self.blank)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.args.bf16):
+            predicted = self.unet(x, timesteps, context).sample
+        loss = latent_loss(predicted.float(), target, self.blank)
         lookup = self.lookup.loss(pool["layout"][picked].to(device))
         self.unet.zero_grad(set_to_none=True)
         (loss + _LOOKUP_WEIGHT * lookup).backward()
@@ -210,6 +234,8 @@ class Trainer:
         run.save("unet", state)
         unet, encoder = (copy.deepcopy(m).cpu() for m in (self.average.module, self.encoder))
         sample_sheet(unet, encoder, held_out, f"unet-{step:06d}.png")
+        found = errors(unet, encoder, held_out, self.blank.cpu())
+        print("\nheld out:", " ".join(f"{name} {share:.4f}" for name, share in found.items()))
 
 
 def average_gradients(module: torch.nn.Module) -> None:
@@ -250,6 +276,11 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--floor", type=float, default=0.05, help="last rate, as a share of --lr")
+    parser.add_argument(
+        "--bf16",
+        action="store_true",
+        help="compute in bf16, weights stay fp32: 1.5 times as fast where a CPU has avx512_bf16",
+    )
     parser.add_argument("--seed", type=int, default=31)
     parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
     parser.add_argument("--sheet-every", type=int, default=500)

@@ -1,0 +1,51 @@
+"""Checkpoints made of the shipped weights, so that training can go on where the run folder is lost.
+
+What only training needs is not in a diffusers folder: optimisers' states and the text encoder's
+read-outs start anew. Steps count from 0, so every stage warms up again.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel
+
+from training.doodle import run
+from training.doodle.export import FOLDER
+from training.doodle.words import TOKENIZER_DIR
+
+
+def unpack(folder: Path) -> list[str]:
+    """Write every checkpoint that is not there yet; returns the names of those written.
+
+    Args:
+        folder: an exported model, as `export` writes it.
+    """
+    vae = AutoencoderKL.from_pretrained(folder / "vae").float()
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet").float().state_dict()
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").state_dict()
+    decoder = vae.decoder.state_dict()
+    states = {
+        "autoencoder-frozen": {"model": vae.state_dict()},
+        "text": {"model": encoder, "step": 0},
+        "unet": {"model": unet, "average": unet, "step": 0},
+        "decoder": {"model": decoder, "average": decoder, "step": 0},
+    }
+    missing = [name for name in states if run.load(name) is None]
+    for name in missing:
+        run.save(name, states[name])
+    if not TOKENIZER_DIR.exists():
+        shutil.copytree(folder / "tokenizer", TOKENIZER_DIR)
+    return missing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    written = unpack(parser.parse_args().folder)
+    print("written:", ", ".join(written) or "nothing, all checkpoints are there")
+
+
+if __name__ == "__main__":
+    main()
