@@ -1,5 +1,6 @@
 """Every question reaches the painter, and the usual strength is not asked for twice."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,8 +8,8 @@ import numpy as np
 
 from tests.training.gallery import small_gallery
 from training.doodle.drawings import all_drawings, render
-from training.doodle.evaluate import STRENGTHS, ask, by_strength, weakest
-from training.doodle.measures import Case
+from training.doodle.evaluate import STRENGTHS, ask, by_strength, ceiling, weakest
+from training.doodle.measures import Case, look, summary
 from training.doodle.painters import STRENGTH, identity
 
 
@@ -52,3 +53,16 @@ def test_every_question_is_asked_once_per_strength() -> None:
     assert set(strengths) == set(STRENGTHS) - {STRENGTH}
     assert table[str(STRENGTH)]["sketch"] == results["sketch"]
     assert [groups["drawings"]["top1"] for groups in table.values()] == [100.0] * len(STRENGTHS)
+
+
+def test_the_ceiling_is_what_the_scenes_are_worth_after_what_they_go_through() -> None:
+    gallery, asked = small_gallery(), questions()
+    scene = asked.sketch[0].sketch
+    shown = replace(asked.sketch[0], scene=scene)
+    asked.sketch, asked.synonyms_beside_sketch = [shown], [shown]
+    asked.pairs = [(shown, shown)]
+    whole = ceiling(asked, gallery)
+    assert whole["sketch"] == summary([look(shown, scene, gallery)])
+    lost = ceiling(asked, gallery, through=np.zeros_like)
+    assert lost["sketch"]["top1"] == 0
+    assert lost["pairs"]["both_top1"] == 0

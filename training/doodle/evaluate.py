@@ -13,19 +13,35 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from training.doodle import cases, contact_sheet, footprint, other_set, report
 from training.doodle.data import ROOT, Concept, load_concepts
 from training.doodle.features import Recogniser
-from training.doodle.measures import Outcome, answer, behind, both_sides, calm, summary
-from training.doodle.painters import STRENGTH, ModelPainter, Painter, Paste, identity
+from training.doodle.measures import (
+    Outcome,
+    Through,
+    answer,
+    behind,
+    both_sides,
+    calm,
+    summary,
+)
+from training.doodle.painters import (
+    STRENGTH,
+    Autoencoder,
+    ModelPainter,
+    Painter,
+    Paste,
+    identity,
+)
 
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 MODEL = ROOT / "assets" / "doodle"
@@ -90,13 +106,31 @@ def ask(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[
     return results
 
 
-def ceiling(questions: Questions, recogniser: Recogniser) -> dict[str, Any]:
-    """Summaries of the scenes behind the sketches: how well a perfect answer would do."""
+def ceiling(
+    questions: Questions, recogniser: Recogniser, through: Through = np.copy
+) -> dict[str, Any]:
+    """Summaries of the scenes behind the sketches: how well a perfect answer would do.
+
+    Args:
+        through: what the scenes go through first, such as the model's autoencoder.
+    """
     groups = {
         "sketch": questions.sketch,
         "synonyms beside a sketch": questions.synonyms_beside_sketch,
     }
-    return {group: summary(behind(found, recogniser)) for group, found in groups.items()}
+    found = {name: summary(behind(of, recogniser, through)) for name, of in groups.items()}
+    shown = [
+        (replace(left, sketch=left.scene), replace(right, sketch=right.scene))
+        for left, right in questions.pairs
+    ]
+
+    def perfect(
+        prompt: str, sketch: np.ndarray | None, strength: float = STRENGTH, seed: int = 0
+    ) -> np.ndarray:
+        assert sketch is not None
+        return through(sketch)
+
+    return found | {"pairs": both_sides(perfect, shown, recogniser)}
 
 
 def by_strength(
@@ -187,6 +221,7 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
         "num_renders": len(recogniser.names),
         **results,
         "scene": ceiling(questions, recogniser),
+        "autoencoder": ceiling(questions, recogniser, Autoencoder(folder)),
         "strengths": strengths,
         "weakest": weakest(outcomes),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +15,10 @@ FAR_PX = 32
 """One added stroke may change the picture nearer than this, and should not beyond."""
 MIN_REGION = 0.02
 """Colours covering less than this part of what is drawn are edges, not regions."""
+
+
+Through = Callable[[np.ndarray], np.ndarray]
+"""One (256, 256, 3) uint8 RGB picture to another."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,16 @@ def answer(
     ]
 
 
-def behind(cases: Sequence[Case], recogniser: Recogniser) -> list[Outcome]:
-    """Look at the scenes that sketches were made from: the best that can be expected."""
-    return [look(case, case.scene, recogniser) for case in cases if case.scene is not None]
+def behind(
+    cases: Sequence[Case], recogniser: Recogniser, through: Through = np.copy
+) -> list[Outcome]:
+    """Look at the scenes that sketches were made from: the best that can be expected.
+
+    Args:
+        through: what they go through first, such as an autoencoder.
+    """
+    scenes = [(case, case.scene) for case in cases if case.scene is not None]
+    return [look(case, through(scene), recogniser) for case, scene in scenes]
 
 
 def look(case: Case, picture: np.ndarray, recogniser: Recogniser) -> Outcome:

@@ -7,10 +7,12 @@ the render that looks most like the sketch at the place of the sketch and ignore
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import torch
+from diffusers import AutoencoderKL
 
 import turbo_ui
 from training.doodle.features import Recogniser, foreground
@@ -60,6 +62,25 @@ class ModelPainter:
             height=SIZE_PX,
         )
         return self.backend.generate([request])[0].image
+
+
+class Autoencoder:
+    """The model's own autoencoder alone: what is lost even where the denoiser is right.
+
+    Args:
+        folder: a diffusers folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.vae: Any = AutoencoderKL.from_pretrained(folder / "vae").float().eval()
+
+    @torch.no_grad()
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """A (256, 256, 3) uint8 RGB picture to latents and back."""
+        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1
+        latents = self.vae.encode(pixels).latent_dist.mean
+        decoded = self.vae.decode(latents).sample[0].permute(1, 2, 0)
+        return ((decoded + 1) * 127.5).round().clamp(0, 255).byte().numpy()
 
 
 def identity(

@@ -160,6 +160,7 @@ def _groups_table(results: Mapping[str, Any]) -> str:
         "synonyms": "words kept from training, alone",
         "synonyms beside a sketch": "words kept from training + sketch",
     }
+    others = ("identity", "paste", "scene", "autoencoder")
     body = []
     for group, title in titles.items():
         own = results["model"][group]
@@ -171,14 +172,18 @@ def _groups_table(results: Mapping[str, Any]) -> str:
                 _show(own["top5"], 1),
                 _show(own["iou"], 3),
                 _show(own["lab"], 1),
-                *(_brief(results[name].get(group)) for name in ("identity", "paste", "scene")),
+                *(_brief(results[name].get(group)) for name in others),
             )
         )
-    head = ("questions", "number", "top-1 %", "top-5 %", "IoU", "Lab", "identity", "paste", "scene")
+    head = ("questions", "number", "top-1 %", "top-5 %", "IoU", "Lab", *others)
+    pairs = [_show(results[name]["pairs"]["both_top1"], 1) for name in ("scene", "autoencoder")]
     return _table(head, body) + (
         "\n\nIoU: what is drawn against what is painted. Lab: mean distance between the "
         "colours of the sketch's regions and the picture's there. Baselines: top-5 % / IoU. "
-        "*Scene*: the render that the sketch was made from, the best that can be expected. "
+        "*Scene*: the render that the sketch was made from, the best that can be expected; "
+        "*autoencoder*: the same after the model's autoencoder alone. "
+        f"Two objects at their places: {pairs[0]} % of the scenes, {pairs[1]} % of these after the "
+        "autoencoder alone. "
         "Sketches of Noto emoji (Apache-2.0) are made from another artist's pictures."
     )
 

@@ -198,7 +198,8 @@ class Trainer:
 
     def step(self, step: int) -> dict[str, float]:
         picked, pool, device = self.batch(), self.pool, self.device
-        rate = self.args.lr * run.cosine(step, self.args.steps, floor=self.args.floor)
+        warm_up = min(200, self.args.steps // 20)
+        rate = self.args.lr * run.cosine(step, self.args.steps, warm_up, self.args.floor)
         for group in [group for one in self.optimisers for group in one.param_groups]:
             group["lr"] = rate
         under = pool["sketch"][picked].float().to(device)
