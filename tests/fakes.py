@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from turbo_ui.backends.base import LoadReport, ShouldStop, final_frames
+from turbo_ui.backends.base import LoadReport, ShouldStop, Spend, final_frames
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import TurboUIError
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings
@@ -44,7 +44,8 @@ class FakeBackend:
         num_steps: denoising steps of each call; a preview comes after each but the last.
         step_ms: how far the clock goes for each step.
         on_step: called after each step with its number, so that a test can act in mid-frame.
-        errors: raised, one a call, before anything else; None in the list lets that call pass.
+        errors: raised, one a call, before anything else (so nothing is spent); None in the list
+            lets that call pass.
         bad_prompt: a call with a request of this prompt fails.
         gate: where given, each call waits for it: a model that hangs.
         calls: the requests of each call.
@@ -69,7 +70,10 @@ class FakeBackend:
     device_text: str = "a test"
 
     def stream(
-        self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
+        self,
+        requests: Sequence[FrameRequest],
+        should_stop: ShouldStop | None = None,
+        spend: Spend | None = None,
     ) -> Iterator[Frame]:
         self.calls.append(list(requests))
         self.has_started.set()
@@ -78,6 +82,8 @@ class FakeBackend:
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
+        if spend is not None:
+            spend()
         if any(request.prompt == self.bad_prompt for request in requests):
             raise RuntimeError("a bad prompt")
         for step in range(1, self.num_steps + 1):

@@ -32,8 +32,7 @@ def test_each_entry_is_complete(spec: ModelSpec) -> None:
     assert spec.default_size_px in spec.sizes_px
     assert spec.live_side_px in spec.sizes_px
     assert spec.licence != "unknown"
-    enough_bytes = spec.enough_memory_bytes or spec.memory_bytes
-    assert 0 < (spec.min_memory_bytes or enough_bytes) <= enough_bytes <= spec.memory_bytes
+    assert 0 < (spec.enough_memory_bytes or spec.memory_bytes) <= spec.memory_bytes
     if not spec.is_embedded:
         assert spec.licence_url.startswith("https://")
         assert spec.attribution

@@ -42,8 +42,6 @@ class ModelSpec:
         memory_bytes: about what it takes on a GPU, with all of its parts there.
         enough_memory_bytes: with this it draws as well, in fewer bits or with text encoders that
             take turns; other models are not put away to give it more. 0 is `memory_bytes`.
-        min_memory_bytes: the least with which it runs at all, slower and with parts in fewer bits
-            where those can be had; 0 is `memory_bytes`.
         is_gated: the hub gives it out only to people who accepted its licence.
         is_embedded: it comes with this project and needs no download.
         is_live: quick enough on a GPU to follow the hand; the others suit a refine.
@@ -69,7 +67,6 @@ class ModelSpec:
     how_to_get: str = ""
     memory_bytes: int = 0
     enough_memory_bytes: int = 0
-    min_memory_bytes: int = 0
     is_gated: bool = False
     is_embedded: bool = False
     is_live: bool = True
@@ -149,7 +146,6 @@ STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
     ),
     memory_bytes=30_000_000_000,
     enough_memory_bytes=19_500_000_000,
-    min_memory_bytes=10_100_000_000,
     is_gated=True,
     is_live=False,
     tiny_vae="madebyollin/taesd3",
@@ -210,7 +206,6 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
         is_gated=False,
         memory_bytes=size,
         enough_memory_bytes=alike.enough_memory_bytes and min(alike.enough_memory_bytes, size),
-        min_memory_bytes=alike.min_memory_bytes and min(alike.min_memory_bytes, size),
     )
 
 

@@ -67,10 +67,15 @@ class RemoteSettings(BaseSettings):
         2, "tries", "How often a request is sent again that it was too busy for.", ge=0, le=10
     )
     max_remote_images_per_session: int = setting(
-        20, "pictures", "The most remote pictures for one page; 0 is none.", ge=0, le=100_000
+        20,
+        "pictures",
+        "The most remote pictures for one page, and for one network address by way of the event "
+        "/generate; 0 is none.",
+        ge=0,
+        le=100_000,
     )
     max_remote_images_per_hour: int = setting(
-        100, "pictures", "The most remote pictures for all pages together.", ge=0, le=1_000_000
+        100, "pictures", "The most remote pictures for all together.", ge=0, le=1_000_000
     )
 
     @field_validator("remote_fields")

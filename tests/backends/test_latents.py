@@ -165,12 +165,31 @@ def test_one_sketch_at_two_sizes_is_two(folder: Path) -> None:
 
 
 def test_a_drawing_hand_fills_no_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latents_module, "MAX_KEPT_SKETCHES", 3)
+    one = 2 * 4 * 8 * 8 * 4  # mean and deviation of 4 channels of 8 × 8 in fp32
+    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 3 * one + one // 2)
     running = backend(folder)
+    kept = running.latents.kept
     resting = request(image=drawing(99))
     for stroke in range(8):
         running.generate([request(image=drawing(stroke))])
         running.generate([resting])
-    kept = running.latents.kept
-    assert len(kept) == 3
+        assert kept.size <= 3 * one
+    assert (len(kept), kept.size) == (3, 3 * one)
     assert kept.num_hits == 7, "whoever asks again is not pushed out by new strokes"
+    running.generate([request(image=drawing(), width=128)])
+    assert (len(kept), kept.size) == (2, 3 * one), "one of twice the size takes the place of two"
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("kind", ["kl", "tiny"])
+def test_what_is_kept_of_a_sketch_is_its_latents_and_no_more(
+    kind: checkpoints.VaeKind, channels_last: bool
+) -> None:
+    """And not the VAE's whole answer behind a view of it."""
+    with checkpoints.seeded():
+        vae: Any = checkpoints.vae(kind).eval()
+    compute = Compute(torch.device("cpu"), torch.float32, "a test", channels_last, 4)
+    with torch.inference_mode():
+        encoded = VaeLatents(vae, compute).encode(Sketch(drawing()), 64, 64)
+    num_tensors = 1 if encoded.deviation is None else 2
+    assert encoded.num_bytes == num_tensors * encoded.mean.numel() * 4

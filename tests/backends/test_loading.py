@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 import turbo_ui
@@ -17,6 +19,7 @@ from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
 from tests.backends.parity import TOLERANCE, Reference, difference, drawing
 from tests.backends.test_sd3_turbo import theirs as sd3_picture
+from tests.fakes import FakeBackend, InlineSwitchboard
 from turbo_ui.backends import (
     compute,
     hub,
@@ -24,14 +27,17 @@ from turbo_ui.backends import (
     memory,
     parts,
     placement,
+    quantization,
     remote,
     single_file,
+    sources,
 )
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, STABLE_DIFFUSION_3_5_LARGE_TURBO, ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
 from turbo_ui.frames import FrameRequest, Pixels
 from turbo_ui.live.progress import Progress
+from turbo_ui.live.room import Room
 from turbo_ui.remote_settings import RemoteSettings
 
 
@@ -361,12 +367,13 @@ def test_no_room_is_made_for_a_model_that_could_not_be_placed_even_then(
 ) -> None:
     """Room is made when "loading" is told: a model that works would be put away in vain."""
     spec = checkpoints_sd3.spec(sd3_folder)
-    asked: list[ModelSpec] = []
-    progress = Progress(spec, tell=lambda _: None, evict=asked.append)
+    asked: list[tuple[ModelSpec, int | None]] = []
+    progress = Progress(spec, lambda _: None, lambda *wanted: asked.append(wanted))
     load_limited = partial(loading.load_spec, spec, progress, device="cpu")
     if fits:
         load_limited().close()
-        assert asked == [spec]
+        counts = memory.PartCounts.of(sources.num_parameters(spec, sd3_folder))
+        assert asked == [(spec, memory.least_bytes(counts, placement.room(compute.choose("cpu"))))]
         return
     with pytest.raises(ModelUnavailable, match="of memory at the least") as caught:
         load_limited(max_device_memory_bytes=1000)
@@ -396,6 +403,43 @@ def test_what_could_never_be_placed_is_not_downloaded(monkeypatch: pytest.Monkey
     spec = STABLE_DIFFUSION_3_5_LARGE_TURBO
     with pytest.raises(ModelUnavailable, match="of memory at the least"):
         loading.load_spec(spec, quiet, device="cpu", max_device_memory_bytes=5 * memory.GB)
+
+
+@pytest.mark.parametrize(("max_gb", "is_read"), [(19.0, True), (18.2, False)])
+def test_on_a_cpu_the_large_model_is_read_where_its_smallest_plan_fits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, max_gb: float, is_read: bool
+) -> None:
+    """Twice what it takes on a GPU would be 20.2 GB: half of it is in 8 bits on a CPU, too."""
+    counts = memory.PartCounts()
+    numbers = {
+        "transformer": counts.transformer,
+        "text_encoder": counts.clips,
+        "text_encoder_2": 0,
+        "text_encoder_3": counts.t5,
+        "vae": counts.vae,
+    }
+    read: list[str] = []
+
+    def reading(spec: ModelSpec, *_: Any, **__: Any) -> Any:
+        read.append(spec.id)
+        raise ModelUnavailable(spec.id, "this test has no weights")
+
+    memory_there = SimpleNamespace(total=int(32e9), available=int(32e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory_there)
+    monkeypatch.setattr(quantization, "is_available", lambda: True)
+    monkeypatch.setattr(sources, "locate", lambda *_: tmp_path)
+    monkeypatch.setattr(sources, "num_parameters", lambda *_: numbers)
+    monkeypatch.setattr(sources, "read", reading)
+    limit = int(max_gb * memory.GB)
+    load_limited = partial(loading.load_spec, device="cpu", max_device_memory_bytes=limit)
+    large = STABLE_DIFFUSION_3_5_LARGE_TURBO
+    board = InlineSwitchboard([DOODLE, large], load_limited, lambda: Room(limit, scale=2.0))
+    board.loaded.put(FakeBackend(spec=DOODLE))
+    board.request(large.id)
+    board.load_next()
+    text = board.standings.of(large.id).text
+    assert (read == [large.id]) == is_read, text
+    assert is_read or "it needs 18.1 GB of memory and there are 17.9 GB for it beside" in text
 
 
 def test_a_remote_model_needs_no_files() -> None:

@@ -182,12 +182,20 @@ def test_what_the_catalog_calls_enough_loses_no_detail(torchao: bool) -> None:
     assert plan.transformer == ("int8" if torchao else "full")
 
 
-def test_what_the_catalog_calls_the_least_is_what_the_smallest_plan_needs() -> None:
-    least = STABLE_DIFFUSION_3_5_LARGE_TURBO.min_memory_bytes
-    here = replace(room(24, torchao=True), max_bytes=least)
-    assert memory.choose("sd35", SD35_LARGE, here).device_bytes <= least
+@pytest.mark.parametrize("torchao", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "itemsize", "host_gb"),
+    [("cuda", 2, 64), ("cuda", 2, 8), ("cpu", 4, 64), ("mps", 2, 64)],
+)
+def test_the_least_is_what_the_smallest_plan_takes(
+    kind: str, itemsize: int, host_gb: float, torchao: bool
+) -> None:
+    here = replace(room(80, host_gb, torchao=torchao, kind=kind), itemsize=itemsize)
+    least = memory.least_bytes(SD35_LARGE, here)
+    fits = replace(here, max_bytes=least)
+    assert memory.choose("sd35", SD35_LARGE, fits).device_bytes == least
     with pytest.raises(ModelUnavailable):
-        memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=int(least * 0.99)))
+        memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=least - 1))
 
 
 def test_the_torchao_that_is_named_is_the_extra() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.backends.scripted_api import (
     picture,
     refusal,
 )
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Inbox, InlineSwitchboard
 from turbo_ui import imaging
 from turbo_ui.backends import remote_wire
 from turbo_ui.backends.base import Backend
@@ -30,6 +31,9 @@ from turbo_ui.backends.remote import HOUR_S, MAX_RUNNING, Remote, spec_of
 from turbo_ui.backends.remote_wire import check_address
 from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest, Sketch
+from turbo_ui.live.budget import Budget
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import Failed, Published, Submission, Taken
 from turbo_ui.remote_settings import RemoteSettings
 
 KEY = "sk-test-0123456789abcdef"
@@ -84,6 +88,13 @@ class Soon:
     def __call__(self) -> bool:
         self.left -= 1
         return self.left < 0
+
+
+def wait_for(has_come: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not has_come():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.01)
 
 
 def drawn(backend: Remote, asked: FrameRequest | None = None) -> Frame:
@@ -597,6 +608,142 @@ def test_none_may_be_drawn(api: ScriptedApi, make: Make) -> None:
         with pytest.raises(LimitReached):
             drawn(backend)
     assert api.asked == []
+
+
+class Till:
+    """Counts what is spent, up to a limit."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self.limit = limit
+        self.num_spent = 0
+        self.has_given_back = threading.Event()
+
+    def __call__(self) -> Callable[[], None]:
+        if self.num_spent >= self.limit:
+            raise LimitReached("the page has had all of its pictures")
+        self.num_spent += 1
+        return self.give_back
+
+    def give_back(self) -> None:
+        self.num_spent -= 1
+        self.has_given_back.set()
+
+
+def test_what_is_sent_is_spent_once(api: ScriptedApi, make: Make) -> None:
+    """However often it is asked for while it is on its way."""
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    backend, till = make(), Till()
+    assert list(backend.stream([request()], lambda: bool(api.asked), till)) == []
+    for _ in range(3):
+        assert list(backend.stream([request()], lambda: True, till)) == []
+    hold.set()
+    (frame,) = backend.stream([request()], None, till)
+    assert frame.is_last
+    assert (till.num_spent, len(api.asked)) == (1, 1)
+    list(backend.stream([request()], None, till))
+    assert (till.num_spent, len(api.asked)) == (2, 2)
+
+
+def test_what_waits_for_its_turn_is_not_spent(api: ScriptedApi, make: Make) -> None:
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    backend, till = make(), Till()
+    try:
+        for seed in range(MAX_RUNNING + 3):
+            assert list(backend.stream([request(seed=seed)], Soon(3), till)) == []
+        assert till.num_spent == MAX_RUNNING
+    finally:
+        hold.set()
+    (frame,) = backend.stream([request(seed=MAX_RUNNING)], None, till)
+    assert frame.is_last
+    assert till.num_spent == len(api.asked) == MAX_RUNNING + 1
+
+
+@pytest.mark.parametrize("asked", [request(), request("  ")], ids=["no more may be", "no prompt"])
+def test_what_is_refused_before_it_is_sent_is_not_spent(
+    api: ScriptedApi, make: Make, asked: FrameRequest
+) -> None:
+    api.tell(GENERATIONS, b64())
+    till = Till()
+    backend = make(max_remote_images_per_hour=0)
+    with pytest.raises((LimitReached, InvalidRequest)):
+        list(backend.stream([asked], None, till))
+    assert till.num_spent == 0
+    backend = make(max_remote_images_per_hour=1)
+    for _ in range(MAX_RUNNING + 1):
+        with pytest.raises(LimitReached, match="the page has had all"):
+            list(backend.stream([request()], None, Till(0)))
+    assert api.asked == []
+    drawn(backend)  # the hour has not been charged, and all slots are free
+
+
+def test_a_server_that_is_not_there_costs_nothing(api: ScriptedApi, make: Make) -> None:
+    away = make(remote_base_url="http://127.0.0.1:9/v1", max_remote_images_per_hour=1)
+    for _ in range(3):
+        till = Till()
+        with pytest.raises(BackendFailure, match="cannot be reached"):
+            list(away.stream([request()], None, till))
+        assert till.has_given_back.wait(10)
+        assert till.num_spent == 0
+
+
+def test_a_request_that_the_server_took_and_failed_on_may_have_to_be_paid(
+    api: ScriptedApi, make: Make
+) -> None:
+    api.tell(GENERATIONS, refusal(500, "Oops."))
+    backend, till = make(max_remote_images_per_hour=1), Till()
+    with pytest.raises(BackendFailure):
+        list(backend.stream([request()], None, till))
+    assert till.num_spent == 1
+    with pytest.raises(LimitReached):
+        drawn(backend)
+
+
+def test_a_page_pays_for_what_it_has_drawn_and_not_for_its_strokes(
+    api: ScriptedApi, make: Make
+) -> None:
+    """The whole way: a refine whose picture is on its way is asked for again and again."""
+    hold = threading.Event()
+    answer = b64()
+    answer.hold = hold
+    api.tell(GENERATIONS, answer)
+    backend = make()
+    board = InlineSwitchboard([backend.spec], lambda spec, report: backend)
+    board.loaded.put(backend)
+    engine, inbox = Engine(board, budget=Budget(2)), Inbox()
+    engine.open_session("page", inbox)
+
+    def refine(request_id: int, seed: int) -> None:
+        wanted = Submission(
+            request_id=request_id, request=request(seed=seed), received_at=0, kind="refine"
+        )
+        engine.submit("page", wanted)
+
+    def step_until(has_news: Callable[[], bool], request_id: int, seed: int) -> None:
+        """Takes a step; a newer refine comes when there is news."""
+        stroke = threading.Thread(target=lambda: (wait_for(has_news), refine(request_id, seed)))
+        stroke.start()
+        engine.remote_step()
+        stroke.join(10)
+
+    refine(1, seed=1)
+    step_until(lambda: len(api.asked) == 1, 2, seed=1)
+    step_until(lambda: inbox.of(Taken)[-1].request_id == 2, 3, seed=1)
+    hold.set()
+    engine.remote_step()
+    refine(4, seed=2)
+    engine.remote_step()
+    refine(5, seed=3)
+    engine.remote_step()
+    assert [event.request_id for event in inbox.of(Published)] == [3, 4]
+    (failed,) = inbox.of(Failed)
+    assert isinstance(failed.error, LimitReached)
+    assert len(api.asked) == 2
 
 
 # --- the key

@@ -21,11 +21,12 @@ from tests.backends.contract import BackendContract
 from tests.backends.parity import TOLERANCE, difference, drawing
 from turbo_ui.backends import compute, flow
 from turbo_ui.backends.base import Backend
+from turbo_ui.backends.latents import Encoded
 from turbo_ui.backends.memory import MemoryPlan
 from turbo_ui.backends.sd3_conditioning import MAX_KEPT_PROMPTS
 from turbo_ui.backends.sd3_turbo import Sd3Turbo
 from turbo_ui.errors import BackendFailure, InvalidRequest, OutOfMemory
-from turbo_ui.frames import Frame, FrameRequest, Pixels
+from turbo_ui.frames import Frame, FrameRequest, Pixels, Sketch
 
 MODEL = "tiny-sd3"
 
@@ -400,6 +401,25 @@ def test_a_sketch_is_encoded_once_for_each_size(checkpoint: Checkpoint) -> None:
     running.generate([request(image=drawing(2), num_inference_steps=1)])
     assert (kept.num_misses, kept.num_hits) == (3, 2)
     assert len(running.latents["tiny"].kept) == 0
+
+
+def test_sketches_of_the_largest_size_stay_within_their_bound(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No memory plan counts them."""
+    latents = load(checkpoint()).latents["full"]
+
+    def encoded(_: object) -> Encoded:
+        mean, deviation = (torch.zeros((1, 16, 128, 128), dtype=torch.bfloat16) for _ in range(2))
+        return Encoded(mean, deviation)
+
+    monkeypatch.setattr(latents, "_encode", encoded)
+    for number in range(20):
+        latents.encode(Sketch(drawing(number)), 1024, 1024)
+    mebibyte = 1024 * 1024
+    assert (len(latents.kept), latents.kept.size) == (16, 16 * mebibyte)
+    latents.encode(Sketch(drawing(19)), 1024, 1024)
+    assert latents.kept.num_hits == 1, "the newest is there"
 
 
 def test_warming_up_leaves_no_sketch_behind(checkpoint: Checkpoint) -> None:

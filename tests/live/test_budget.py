@@ -31,13 +31,24 @@ def test_none_is_none() -> None:
         Budget(0).spend("a")
 
 
-def test_only_the_latest_sessions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "MAX_SESSIONS", 2)
+def test_only_the_latest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MAX_ACCOUNTS", 2)
     kept = Budget(1)
     for session_id in ("a", "b", "c", "a"):
         kept.spend(session_id)
     with pytest.raises(LimitReached):
         kept.spend("c")
+
+
+def test_what_could_not_be_sent_is_given_back() -> None:
+    kept = Budget(1)
+    give_back = kept.spend("a")
+    with pytest.raises(LimitReached):
+        kept.spend("a")
+    give_back()
+    kept.spend("a")
+    with pytest.raises(LimitReached):
+        kept.spend("a")
 
 
 def test_the_engine_heeds_it_for_remote_models_only() -> None:
@@ -64,23 +75,41 @@ def test_the_engine_heeds_it_for_remote_models_only() -> None:
     failed = inbox.of(Failed)
     assert [event.request_id for event in failed] == [3, 4]
     assert isinstance(failed[0].error, LimitReached)
-    assert len(far.calls) == 2
+    assert far.steps_run == 2
     engine.close_session("page")
     engine.open_session("page", inbox)  # a reload does not fill it up again
     refine(6, "far")
-    assert len(far.calls) == 2
+    assert far.steps_run == 2
+
+
+def test_sessions_of_one_account_share_its_pictures() -> None:
+    clock = FakeClock()
+    far = FakeBackend(spec=other("far", family="remote"), clock=clock)
+    engine = Engine(ready_switchboard(far), clock, budget=Budget(1))
+    request = FrameRequest(model="far", prompt="a kite", width=64, height=64)
+    accounts = {"one": "address 1", "two": "address 1", "three": "address 2", "address 2": None}
+    pictures = 0
+    for session_id, account in accounts.items():
+        inbox = Inbox()
+        engine.open_session(session_id, inbox, account)
+        engine.submit(session_id, Submission(request_id=1, request=request, received_at=clock()))
+        engine.remote_step()
+        engine.close_session(session_id)
+        pictures += len(inbox.of(Published))
+    assert pictures == 3, "a page cannot pass for an address by what it calls itself"
 
 
 def test_what_was_never_sent_is_not_counted() -> None:
     clock = FakeClock()
-    far = FakeBackend(spec=other("far", family="remote"), clock=clock)
+    far = FakeBackend(spec=other("far", family="remote"), clock=clock, bad_prompt="fail")
     engine = Engine(ready_switchboard(far), clock, budget=Budget(2))
     inbox = Inbox()
     engine.open_session("page", inbox)
-    request = FrameRequest(model="far", width=64, height=64)
-    far.errors += [InvalidRequest("prompt", "", "words"), LimitReached("an hour's are made")] * 3
-    far.errors += [BackendFailure("it was sent, and may have to be paid"), None]
-    for request_id in range(1, 10):
+    refused: list[Exception | None] = [InvalidRequest("prompt", "", "words"), BackendFailure("no")]
+    far.errors += refused * 3
+    prompts = ["not sent"] * 6 + ["fail", "sent", "one too many"]
+    for request_id, prompt in enumerate(prompts, start=1):
+        request = FrameRequest(model="far", prompt=prompt, width=64, height=64)
         submission = Submission(
             request_id=request_id, request=request, received_at=clock(), kind="refine"
         )
@@ -88,5 +117,5 @@ def test_what_was_never_sent_is_not_counted() -> None:
         engine.remote_step()
     assert [event.request_id for event in inbox.of(Published)] == [8]
     last = inbox.of(Failed)[-1]
-    assert (last.request_id, len(far.calls)) == (9, 8), "refused before the backend was asked"
+    assert last.request_id == 9, "the one that failed was sent, and may have to be paid"
     assert isinstance(last.error, LimitReached)

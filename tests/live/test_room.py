@@ -14,19 +14,16 @@ from turbo_ui.live.room import Room, may_go
 GB = 1_000_000_000
 
 
-def model(name: str, size_gb: float, least_gb: float = 0, enough_gb: float = 0) -> ModelSpec:
-    return other(
-        name,
-        memory_bytes=int(size_gb * GB),
-        enough_memory_bytes=int(enough_gb * GB),
-        min_memory_bytes=int(least_gb * GB),
-    )
+def model(name: str, size_gb: float, enough_gb: float = 0) -> ModelSpec:
+    return other(name, memory_bytes=int(size_gb * GB), enough_memory_bytes=int(enough_gb * GB))
 
 
 DOODLE = replace(model("doodle", 0.1), is_embedded=True)
 REMOTE = model("remote", 0)
-SMALL, MIDDLE, LARGE = model("small", 3), model("middle", 8), model("large", 30, 7)
-SUPPLE = model("supple", 30, 7, enough_gb=19)
+SMALL, MIDDLE, LARGE = model("small", 3), model("middle", 8), model("large", 30)
+SUPPLE = model("supple", 30, enough_gb=19)
+LEAST_BYTES = {"large": 7 * GB, "supple": 7 * GB}
+"""What their smallest plans take."""
 
 
 @pytest.mark.parametrize(
@@ -53,7 +50,7 @@ def test_the_least_recently_used_go_and_no_more_than_must(
     max_gb: float, loaded: list[ModelSpec], wanted: ModelSpec, gone: list[ModelSpec]
 ) -> None:
     room = Room(int(max_gb * GB))
-    assert room.to_evict(wanted, loaded) == gone
+    assert room.to_evict(wanted, loaded, LEAST_BYTES.get(wanted.id)) == gone
 
 
 @pytest.mark.parametrize(
@@ -68,7 +65,7 @@ def test_what_cannot_fit_says_how_much_is_missing_and_nothing_goes(
     max_gb: float, loaded: list[ModelSpec], wanted: ModelSpec, said: list[str]
 ) -> None:
     with pytest.raises(ModelUnavailable) as caught:
-        Room(int(max_gb * GB)).to_evict(wanted, loaded)
+        Room(int(max_gb * GB)).to_evict(wanted, loaded, LEAST_BYTES.get(wanted.id))
     for text in said:
         assert text in caught.value.reason
     assert "max_device_memory_bytes" in caught.value.remedy
@@ -79,6 +76,20 @@ def test_sizes_are_scaled_to_the_number_type() -> None:
     assert room.to_evict(SMALL, [DOODLE]) == []
     with pytest.raises(ModelUnavailable):
         room.to_evict(MIDDLE, [DOODLE])
+
+
+def test_what_a_model_can_be_made_to_fit_is_not_scaled() -> None:
+    """Its plan knows the number type already; on a CPU, half of its parts are in 8 bits."""
+    room = Room(20 * GB, scale=2.0)
+    assert room.to_evict(SUPPLE, [DOODLE], int(18.1 * GB)) == []
+    with pytest.raises(ModelUnavailable, match=r"needs 19\.9 GB of memory and there are 19\.8 GB"):
+        room.to_evict(SUPPLE, [DOODLE], int(19.9 * GB))
+
+
+def test_what_draws_as_well_is_never_less_than_what_it_takes_at_all() -> None:
+    """Without torchao the smallest plan is larger than what the catalog calls enough."""
+    room = Room(30 * GB)
+    assert room.to_evict(SUPPLE, [DOODLE, MIDDLE], 25 * GB) == [MIDDLE]
 
 
 def test_the_only_model_that_works_stays() -> None:

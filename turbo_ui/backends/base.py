@@ -11,6 +11,10 @@ from turbo_ui.frames import Frame, FrameRequest
 ShouldStop = Callable[[], bool]
 """Asked between denoising steps; True ends the stream there."""
 
+GiveBack = Callable[[], None]
+Spend = Callable[[], GiveBack]
+"""Counts one picture that may have to be paid, just before it is sent, or raises LimitReached. What
+it returns takes that back, from any thread: for a picture that could not be sent after all."""
 
 LoadPhase = Literal["downloading", "loading"]
 
@@ -19,6 +23,8 @@ class LoadReport(Protocol):
     """Told where a model's loading stands: a phase, a text for people, and where known how far.
 
     `progress` goes from 0 to 1; `num_bytes` of `total_bytes` have come, at `bytes_per_s`.
+    `least_bytes` of the device are what it can be loaded with at the least, told before its weights
+    are read; None is what the catalog says.
     """
 
     def __call__(
@@ -29,6 +35,7 @@ class LoadReport(Protocol):
         num_bytes: int | None = None,
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
+        least_bytes: int | None = None,
     ) -> None: ...
 
 
@@ -83,6 +90,23 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Gives the memory back; the backend is not used again."""
+        ...
+
+
+class PaidBackend(Backend, Protocol):
+    """A backend whose pictures another machine draws, and may want paid."""
+
+    def stream(
+        self,
+        requests: Sequence[FrameRequest],
+        should_stop: ShouldStop | None = None,
+        spend: Spend | None = None,
+    ) -> Iterator[Frame]:
+        """As `Backend.stream`. Whatever is sent is counted by `spend` once, and nothing else is.
+
+        Raises:
+            LimitReached: by `spend`; nothing was sent.
+        """
         ...
 
 

@@ -88,6 +88,15 @@ def keep_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
+def release_memory(device: torch.device) -> None:
+    """Has torch hand memory that it holds unused back to the device: once a model is gone, so that
+    the next one finds the room. Not after a frame, whose successor would take it again."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
 def choose(device: str | None = None, dtype: str | None = None) -> Compute:
     """Chooses what was not given.
 

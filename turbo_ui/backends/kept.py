@@ -1,4 +1,4 @@
-"""What was computed once and may be asked for again: the most recently used, and no more of them
+"""What was computed once and may be asked for again: the most recently used, and no more of it
 than a bound."""
 
 from __future__ import annotations
@@ -11,12 +11,27 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Kept(Generic[K, V]):
-    """The most recently used values, with counts of how often they were of use."""
+def _one(value: object) -> int:
+    return 1
 
-    def __init__(self, max_kept: int) -> None:
+
+class Kept(Generic[K, V]):
+    """The most recently used values, with counts of how often they were of use.
+
+    Args:
+        bound: the sizes of all that is kept add up to no more; a value that is larger by itself is
+            not kept.
+        size_of: the size of a value; by default each counts as one.
+
+    Attributes:
+        size: of all that is kept.
+    """
+
+    def __init__(self, bound: int, size_of: Callable[[V], int] = _one) -> None:
         self._values: OrderedDict[K, V] = OrderedDict()
-        self._max_kept = max_kept
+        self._bound = bound
+        self._size_of = size_of
+        self.size = 0
         self.num_hits = 0
         self.num_misses = 0
 
@@ -31,9 +46,12 @@ class Kept(Generic[K, V]):
             return self._values[key]
         self.num_misses += 1
         value = self._values[key] = make()
-        while len(self._values) > self._max_kept:
-            self._values.popitem(last=False)
+        self.size += self._size_of(value)
+        while self.size > self._bound:
+            _, oldest = self._values.popitem(last=False)
+            self.size -= self._size_of(oldest)
         return value
 
     def clear(self) -> None:
         self._values.clear()
+        self.size = 0

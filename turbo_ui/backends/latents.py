@@ -25,11 +25,13 @@ from turbo_ui.frames import FrameRequest, Pixels, Sketch
 
 log = logging.getLogger(__name__)
 
-MAX_KEPT_SKETCHES = 128
-"""At 512×512 in fp16 some 64 kB each, at 1024×1024 in fp32 512 kB.
+MAX_KEPT_BYTES = 16 * 1024 * 1024
+"""Of all sketches of a VAE: little enough to be in no plan of the device's memory.
 
-A drawing hand leaves a new sketch with every frame and never comes back to it; a resting session is
-served from here as long as it asks again before that many new ones came."""
+Of SD-Turbo's at 512×512 in fp16, 64 kB each, that is 256 sketches; of SD3.5's at 1024×1024 in bf16,
+1 MB each, 16. A drawing hand leaves a new sketch with every frame and never comes back to it; a
+resting session is served from here as long as it asks again before that many new ones came, and is
+encoded once more else."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Encoded:
     @property
     def is_finite(self) -> bool:
         return is_finite(self.mean)
+
+    @property
+    def num_bytes(self) -> int:
+        """What it keeps in memory."""
+        tensors = [self.mean] if self.deviation is None else [self.mean, self.deviation]
+        return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
 
 class VaeLatents:
@@ -65,7 +73,7 @@ class VaeLatents:
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.num_channels = int(vae.config.latent_channels)
         self._scaling = float(vae.config.scaling_factor)
-        self.kept: Kept[tuple[str, int, int], Encoded] = Kept(MAX_KEPT_SKETCHES)
+        self.kept: Kept[tuple[str, int, int], Encoded] = Kept(MAX_KEPT_BYTES, _num_bytes)
         if heeds_upcast and vae.config.force_upcast:
             self._widen()
 
@@ -150,8 +158,8 @@ class VaeLatents:
         answer = self._vae.encode(picture)
         if hasattr(answer, "latent_dist"):
             posterior = answer.latent_dist
-            return Encoded(posterior.mean.contiguous(), posterior.std.contiguous())
-        return Encoded(answer.latents.contiguous(), None)
+            return Encoded(_copy(posterior.mean), _copy(posterior.std))
+        return Encoded(_copy(answer.latents), None)
 
     def _widen(self) -> bool:
         """Puts the VAE into a number type that does not overflow; False where it is in one."""
@@ -168,6 +176,15 @@ class VaeLatents:
     ) -> torch.Tensor:
         noise = torch.randn(shape, generator=generator, dtype=dtype)
         return noise.to(self._compute.device)
+
+
+def _num_bytes(encoded: Encoded) -> int:
+    return encoded.num_bytes
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    """Of its own: a view would keep the VAE's whole answer in memory."""
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def is_finite(numbers: torch.Tensor) -> bool:

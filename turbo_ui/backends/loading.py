@@ -75,12 +75,13 @@ def load_spec(
         # its sizes are known before anything is downloaded
         placement.check(spec.id, memory.PartCounts(), chosen, max_device_memory_bytes)
     path = sources.locate(spec, report)
+    least_bytes = None
     named = [Path(name).expanduser() for name in text_encoders]
     if spec.family == "sd3_turbo":
         with reading(spec, "weights"):
             counts = memory.PartCounts.of(sources.num_parameters(spec, path, named))
-        placement.check(spec.id, counts, chosen, max_device_memory_bytes)
-    report("loading", f"Reading {spec.title} for {chosen.text}.")
+        least_bytes = placement.check(spec.id, counts, chosen, max_device_memory_bytes)
+    report("loading", f"Reading {spec.title} for {chosen.text}.", least_bytes=least_bytes)
     with reading(spec, "weights"):
         if spec.family == "sd3_turbo":
             return _sd3_turbo(spec, path, chosen, vae, report, named, max_device_memory_bytes)

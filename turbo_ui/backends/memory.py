@@ -215,6 +215,15 @@ def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
     )
 
 
+def least_bytes(counts: PartCounts, room: Room) -> int:
+    """What the smallest plan takes that device, main memory and what is installed allow."""
+    return min(
+        candidate.device_bytes(counts, room.itemsize)
+        for candidate in _possible(counts, room)
+        if candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes
+    )
+
+
 def _possible(counts: PartCounts, room: Room) -> Iterator[_Candidate]:
     """Those that the device and what is installed allow."""
     for candidate in CANDIDATES:

@@ -37,12 +37,15 @@ def fit(
     return memory.choose(model, PartCounts.of(num_parameters), room(compute, max_bytes))
 
 
-def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | None = None) -> None:
+def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | None = None) -> int:
     """To be asked before anything is put away or downloaded for a model: could it be placed if it
     had the whole device and main memory?
 
     Args:
         model, compute, max_bytes: as for `fit`.
+
+    Returns:
+        What its smallest plan takes of the device, in bytes.
 
     Raises:
         ModelUnavailable: no plan fits even then; says how much it needs.
@@ -55,6 +58,7 @@ def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | Non
         taken_bytes=0,
     )
     memory.choose(model, counts, at_best)
+    return memory.least_bytes(counts, at_best)
 
 
 def room(compute: Compute, max_bytes: int | None = None) -> Room:

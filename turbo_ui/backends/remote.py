@@ -11,12 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from turbo_ui import imaging
-from turbo_ui.backends.base import ShouldStop, final_frames
+from turbo_ui.backends.base import GiveBack, ShouldStop, Spend, final_frames
 from turbo_ui.backends.remote_server import Drawn, Server
-from turbo_ui.backends.remote_wire import Call
+from turbo_ui.backends.remote_wire import Call, has_sent
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings
@@ -77,7 +78,8 @@ class Remote:
         self._server = Server(settings)
         self._calls: dict[FrameRequest, Call[Drawn]] = {}
         self._slots = threading.Semaphore(MAX_RUNNING)
-        self._begun_at: deque[float] = deque()
+        self._sent_at: deque[float] = deque()
+        self._lock = threading.Lock()  # guards what was sent when
 
     @property
     def spec(self) -> ModelSpec:
@@ -91,18 +93,25 @@ class Remote:
         return "another server"
 
     def stream(
-        self, requests: Sequence[FrameRequest], should_stop: ShouldStop | None = None
+        self,
+        requests: Sequence[FrameRequest],
+        should_stop: ShouldStop | None = None,
+        spend: Spend | None = None,
     ) -> Iterator[Frame]:
         """One final frame for each request; a stop ends the waiting, not the call.
 
+        Args:
+            spend: counts each picture that is sent.
+
         Raises:
             InvalidRequest: no prompt; nothing was sent.
-            LimitReached: as many pictures were made in this hour as are allowed; nothing was sent.
+            LimitReached: as many pictures were made in this hour as are allowed, or by `spend`;
+                nothing was sent.
             ModelUnavailable: the server does not have the model.
             BackendFailure: it gave no picture; the text says why and what to do.
         """
         for index, request in enumerate(requests):
-            call = self._call(request, should_stop)
+            call = self._call(request, should_stop, spend)
             while call is not None and not call.wait(POLL_S):
                 if should_stop is not None and should_stop():
                     return
@@ -145,7 +154,9 @@ class Remote:
 
     # --- calls
 
-    def _call(self, request: FrameRequest, should_stop: ShouldStop | None) -> Call[Drawn] | None:
+    def _call(
+        self, request: FrameRequest, should_stop: ShouldStop | None, spend: Spend | None
+    ) -> Call[Drawn] | None:
         """The request's call, begun anew where none is on its way; None where told to stop."""
         self._forget_old_calls()
         if request in self._calls:
@@ -156,19 +167,21 @@ class Remote:
             if should_stop is not None and should_stop():
                 return None
         try:
-            self._spend()
+            give_back = self._spend(spend)
         except LimitReached:
             self._slots.release()
             raise
         limit_s = self._settings.remote_timeout_s
-        call = self._calls[request] = Call(lambda: self._drawn(request), limit_s)
+        call = self._calls[request] = Call(lambda: self._drawn(request, give_back), limit_s)
         return call
 
-    def _drawn(self, request: FrameRequest) -> Drawn:
+    def _drawn(self, request: FrameRequest, give_back: GiveBack) -> Drawn:
         """On the call's thread."""
         try:
             return self._server.draw(request)
         finally:
+            if not has_sent():
+                give_back()
             self._slots.release()
 
     def _forget_old_calls(self) -> None:
@@ -180,22 +193,35 @@ class Remote:
         for request in list(self._calls)[: max(0, len(self._calls) - MAX_KEPT)]:
             del self._calls[request]
 
-    def _spend(self) -> None:
-        """Counts one picture, unless the hour has had as many as it may."""
+    def _spend(self, spend: Spend | None) -> GiveBack:
+        """Counts one picture, here and by `spend`, unless one of the two has had all it may."""
         now, limit = self._clock(), self._settings.max_remote_images_per_hour
-        while self._begun_at and self._begun_at[0] <= now - HOUR_S:
-            self._begun_at.popleft()
-        if len(self._begun_at) >= limit:
-            wait = "" if not limit else f" The next one in {self._minutes_left(now)} min."
-            raise LimitReached(
-                f"{limit} remote pictures were made within an hour",
-                f"This server has {limit} remote pictures drawn an hour, as many as it may "
-                f"(TURBO_UI_MAX_REMOTE_IMAGES_PER_HOUR).{wait}",
-            )
-        self._begun_at.append(now)
+        with self._lock:
+            while self._sent_at and self._sent_at[0] <= now - HOUR_S:
+                self._sent_at.popleft()
+            if len(self._sent_at) >= limit:
+                raise self._hour_is_full(now)
+            give_back = None if spend is None else spend()
+            self._sent_at.append(now)
 
-    def _minutes_left(self, now: float) -> int:
-        return int((self._begun_at[0] + HOUR_S - now) // 60) + 1
+        def give_both_back() -> None:
+            with self._lock, suppress(ValueError):  # it may be an hour ago
+                self._sent_at.remove(now)
+            if give_back is not None:
+                give_back()
+
+        return give_both_back
+
+    def _hour_is_full(self, now: float) -> LimitReached:
+        limit, wait = self._settings.max_remote_images_per_hour, ""
+        if limit:
+            minutes = int((self._sent_at[0] + HOUR_S - now) // 60) + 1
+            wait = f" The next one in {minutes} min."
+        return LimitReached(
+            f"{limit} remote pictures were made within an hour",
+            f"This server has {limit} remote pictures drawn an hour, as many as it may "
+            f"(TURBO_UI_MAX_REMOTE_IMAGES_PER_HOUR).{wait}",
+        )
 
     def _way(self, request: FrameRequest, drawn: Drawn) -> str:
         if drawn.is_from_sketch:

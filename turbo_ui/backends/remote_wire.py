@@ -27,6 +27,8 @@ MAX_ANSWER_BYTES = 48 * 1024 * 1024
 """A picture of 2048×2048 pixels as PNG in base64 takes at most some 17 MB."""
 CONNECT_WITHIN_S = 10.0
 MAX_REDIRECTS = 3
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+"""Errors that come before a request has left."""
 FETCH_TRIES = 3
 FETCH_PAUSE_S = 0.5
 
@@ -40,12 +42,16 @@ class Call(Generic[T]):
     Args:
         work: runs on the thread; what it sends goes through a `Wire`.
         limit_s: all tries and pauses together take no longer.
+
+    Attributes:
+        has_sent: something has reached the server, or may have.
     """
 
     def __init__(self, work: Callable[[], T], limit_s: float) -> None:
         self.limit_s = limit_s
         self.begun_at = time.monotonic()
         self.ended_at: float | None = None
+        self.has_sent = False
         self._work = work
         self._is_given_up = threading.Event()
         self._has_ended = threading.Event()
@@ -125,6 +131,11 @@ _current: ContextVar[Call[Any]] = ContextVar("call")
 """The call that a thread works for."""
 
 
+def has_sent() -> bool:
+    """Whether anything was sent for the call that this thread works for."""
+    return _current.get().has_sent
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """Reading all certificates takes a while: once for all."""
@@ -157,12 +168,16 @@ class Wire(httpx2.Client):
         request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
         if not self._has_key:
             request.headers.pop("authorization", None)
+        had_sent, call.has_sent = call.has_sent, True
         try:
             response = super().send(request, **{**options, "stream": True})
             try:
                 content = _read(response, call)
             finally:
                 response.close()
+        except NEVER_SENT:
+            call.has_sent = had_sent
+            raise
         except (httpx2.ReadTimeout, httpx2.WriteTimeout):
             # the server may be drawing, and be paid for it: not a case for another try
             raise call.timed_out() from None

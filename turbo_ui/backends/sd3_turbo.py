@@ -16,7 +16,7 @@ import torch
 
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import Compute, StageClock, told
+from turbo_ui.backends.compute import Compute, StageClock, release_memory, told
 from turbo_ui.backends.flow import FlowSampler, noised, num_denoising_steps
 from turbo_ui.backends.latents import Encoded
 from turbo_ui.backends.memory import WHOLE, MemoryPlan
@@ -36,8 +36,8 @@ in turn."""
 
 
 def dtype_name_for(device: torch.device) -> str:
-    """The number type that the family runs in: bf16 where a GPU computes in it, as its weights are
-    made for it; fp16 on other GPUs, fp32 on a CPU. Fit for `compute.choose`."""
+    """The number type that the family runs in: bf16 where a GPU computes in it (Apple's do), as its
+    weights are made for it; fp16 on other GPUs, fp32 on a CPU. Fit for `compute.choose`."""
     if device.type == "cpu":
         return "fp32"
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
@@ -131,8 +131,7 @@ class Sd3Turbo:
 
     def close(self) -> None:
         del self._denoiser, self.conditioning, self.latents, self.placement
-        if self._compute.device.type == "cuda":
-            torch.cuda.empty_cache()  # once, so that the next model finds the room
+        release_memory(self._compute.device)
 
     # --- one call
 

@@ -15,7 +15,7 @@ import torch
 
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock, told
+from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock, release_memory, told
 from turbo_ui.backends.conditioning import (
     ClipConditioning,
     Conditioning,
@@ -92,8 +92,7 @@ class UnetTurbo:
     def close(self) -> None:
         del self._unet, self.conditioning
         self.latents.close()  # kept itself: a page may still ask for `device_text`
-        if self._compute.device.type == "cuda":
-            torch.cuda.empty_cache()  # once, so that the next model finds the room
+        release_memory(self._compute.device)
 
     # --- one call
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from turbo_ui.backends.base import Backend
+from turbo_ui.backends.base import Backend, PaidBackend
 from turbo_ui.errors import BackendFailure, OutOfMemory, TurboUIError
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live import pacing
@@ -22,7 +22,7 @@ from turbo_ui.live.events import ModelState, Submission, Superseded, Taken
 from turbo_ui.live.outcomes import Outcomes
 from turbo_ui.live.session import Listener, Publish, Session, Sessions
 from turbo_ui.live.switchboard import Switchboard
-from turbo_ui.live.turns import Entry, Run, Turn, choose, is_remote
+from turbo_ui.live.turns import Entry, Run, choose, is_remote
 from turbo_ui.live.worker import Worker
 
 NOT_COMING = ("failed", "evicted")
@@ -44,7 +44,7 @@ class Engine:
         clock: monotonic seconds.
         listener: told all events, for measures.
         max_batch: the most frames that run together.
-        budget: how many remote pictures each session may have; None is no limit.
+        budget: how many remote pictures each account may have; None is no limit.
     """
 
     def __init__(
@@ -123,11 +123,9 @@ class Engine:
         left = dict(enumerate(turn.entries))
         run.was_told_to_stop = False
         try:
-            requests = [entry.request for entry in turn.entries]
-            with self._spending(turn):
-                for frame in turn.backend.stream(requests, lambda: self._should_stop(run)):
-                    entry = left.pop(frame.index) if frame.is_last else left[frame.index]
-                    yield entry, frame
+            for frame in self._stream(run):
+                entry = left.pop(frame.index) if frame.is_last else left[frame.index]
+                yield entry, frame
             if left and not run.was_told_to_stop:
                 raise BackendFailure(f"{turn.backend.spec.id} ended without a picture")
         except Exception as error:
@@ -144,11 +142,14 @@ class Engine:
             for entry in left.values():
                 self._outcomes.stopped(run, entry)
 
-    def _spending(self, turn: Turn) -> AbstractContextManager[None]:
-        """Around a turn: what it costs its session."""
+    def _stream(self, run: Run) -> Iterator[Frame]:
+        turn = run.turn
+        requests = [entry.request for entry in turn.entries]
+        should_stop = partial(self._should_stop, run)
         if self._budget is None or not turn.is_remote:
-            return nullcontext()
-        return self._budget.spending(turn.entries[0].session.id)
+            return turn.backend.stream(requests, should_stop)
+        spend = partial(self._budget.spend, turn.entries[0].session.account)
+        return cast("PaidBackend", turn.backend).stream(requests, should_stop, spend)
 
     def _should_stop(self, run: Run) -> bool:
         """Asked by the backend between two denoising steps."""
@@ -177,13 +178,16 @@ class Engine:
 
     # --- sessions, from any thread
 
-    def open_session(self, session_id: str, publish: Publish) -> Session:
+    def open_session(
+        self, session_id: str, publish: Publish, account: str | None = None
+    ) -> Session:
         """A new session; one that is open under this id is closed first.
 
         Args:
             publish: is told this session's events; must return at once.
+            account: whom its remote pictures are counted for; None is this session alone.
         """
-        return self._sessions.open(session_id, publish)
+        return self._sessions.open(session_id, publish, account)
 
     def close_session(self, session_id: str) -> None:
         """Forgets a session: what waits is dropped, what runs is not shown. Unknown ids pass."""

@@ -27,12 +27,13 @@ class Progress:
 
     Attributes:
         tell: is given the states.
-        evict: makes room for the model; may raise what ends the load.
+        evict: makes room for the model, which needs so many bytes at the least (None is what the
+            catalog says); may raise what ends the load.
     """
 
     spec: ModelSpec
     tell: Callable[[ModelState], None]
-    evict: Callable[[ModelSpec], None]
+    evict: Callable[[ModelSpec, int | None], None]
     has_room: bool = False
 
     def __call__(
@@ -43,9 +44,10 @@ class Progress:
         num_bytes: int | None = None,
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
+        least_bytes: int | None = None,
     ) -> None:
         if state == "loading":
-            self.make_room()
+            self.make_room(least_bytes)
         self.tell(
             ModelState(
                 model_id=self.spec.id,
@@ -58,8 +60,8 @@ class Progress:
             )
         )
 
-    def make_room(self) -> None:
+    def make_room(self, least_bytes: int | None = None) -> None:
         """Has room made once."""
         if not self.has_room:
             self.has_room = True
-            self.evict(self.spec)
+            self.evict(self.spec, least_bytes)

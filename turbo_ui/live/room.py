@@ -1,6 +1,7 @@
 """What has to go so that one more model fits: a pure choice.
 
-Nothing here closes a model. Sizes are what the catalog says, scaled to the device's number type.
+Nothing here closes a model. Sizes are what the catalog says, scaled to the device's number type;
+but how small a model can be made, whoever loads it knows.
 """
 
 from __future__ import annotations
@@ -44,11 +45,9 @@ class Room:
         """With this it draws as well, if in fewer bits, in bytes."""
         return int((spec.enough_memory_bytes or spec.memory_bytes) * self.scale)
 
-    def least(self, spec: ModelSpec) -> int:
-        """The least with which it runs at all, in bytes."""
-        return int((spec.min_memory_bytes or spec.memory_bytes) * self.scale)
-
-    def to_evict(self, wanted: ModelSpec, loaded: Sequence[ModelSpec]) -> list[ModelSpec]:
+    def to_evict(
+        self, wanted: ModelSpec, loaded: Sequence[ModelSpec], least_bytes: int | None = None
+    ) -> list[ModelSpec]:
         """Which models have to go before `wanted` is read; empty where all fit.
 
         A model that can be made smaller takes what is free and leaves the others their place, as
@@ -57,30 +56,34 @@ class Room:
 
         Args:
             loaded: what is on the device, the least recently used first.
+            least_bytes: the least with which `wanted` runs at all on this device; None is `need`.
 
         Raises:
             ModelUnavailable: it does not fit even then; says how much it wants and what there is.
         """
         if self.need(wanted) == 0:
             return []
+        least = self.need(wanted) if least_bytes is None else least_bytes
+        enough = max(self.enough(wanted), least)
         free = self.max_bytes - sum(self.need(spec) for spec in loaded)
         gone: list[ModelSpec] = []
         for spec in may_go(loaded):
-            if free >= self.enough(wanted):
+            if free >= enough:
                 break
             free += self.need(spec)
             gone.append(spec)
-        if free < min(self.need(wanted), self.least(wanted)):
-            raise self._does_not_fit(wanted, [spec for spec in loaded if spec not in gone], free)
+        if free < least:
+            staying = [spec for spec in loaded if spec not in gone]
+            raise self._does_not_fit(wanted, least, staying, free)
         return gone
 
     def _does_not_fit(
-        self, wanted: ModelSpec, staying: Sequence[ModelSpec], free: int
+        self, wanted: ModelSpec, least: int, staying: Sequence[ModelSpec], free: int
     ) -> ModelUnavailable:
         titles = [spec.title for spec in staying if self.need(spec) > 0]
         beside = f" beside {' and '.join(titles)}" if titles else ""
         reason = (
-            f"it needs {self.least(wanted) / GB:.1f} GB of memory and there are "
+            f"it needs {least / GB:.1f} GB of memory and there are "
             f"{max(free, 0) / GB:.1f} GB for it{beside}"
         )
         remedy = "Choose a smaller model, or raise max_device_memory_bytes."

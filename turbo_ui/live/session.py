@@ -23,6 +23,7 @@ class Session:
 
     Attributes:
         id: the tab's own; a tab that comes back under the same id is a new `Session`.
+        account: whom its remote pictures are counted for.
         mailbox: what waits; only touched under the engine's lock.
         metrics: what happened; only touched under the engine's lock.
         last_model_id: the model that made its last picture; serves on while another is loading.
@@ -30,8 +31,10 @@ class Session:
         is_open: False once closed; what still runs for it is dropped.
     """
 
-    def __init__(self, session_id: str, publish: Publish) -> None:
+    def __init__(self, session_id: str, publish: Publish, account: str | None = None) -> None:
         self.id = session_id
+        # a page chooses its id: it must not pass for another account
+        self.account = f"session {session_id}" if account is None else account
         self._publish = publish
         self.mailbox = Mailbox()
         self.metrics = Metrics()
@@ -82,9 +85,9 @@ class Sessions:
                 raise SessionClosed(session_id)
             return session
 
-    def open(self, session_id: str, publish: Publish) -> Session:
+    def open(self, session_id: str, publish: Publish, account: str | None = None) -> Session:
         """A new session; one that is open under this id is closed first."""
-        session = Session(session_id, publish)
+        session = Session(session_id, publish, account)
         with self._lock:
             former = self._open.pop(session_id, None)
             if former is not None:

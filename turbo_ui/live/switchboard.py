@@ -295,10 +295,11 @@ class Switchboard:
 
     # --- room
 
-    def _make_room(self, spec: ModelSpec) -> None:
+    def _make_room(self, spec: ModelSpec, least_bytes: int | None) -> None:
         """Evicts what has to go before this model is read; says so before."""
         if self._room is not None:
-            self._eviction.make_room(spec, self._room().to_evict(spec, self.loaded.specs()))
+            gone = self._room().to_evict(spec, self.loaded.specs(), least_bytes)
+            self._eviction.make_room(spec, gone)
 
 
 def _ready_text(backend: Backend) -> str:

@@ -26,6 +26,7 @@ from turbo_ui.web.roster import Roster
 from turbo_ui.web.wishes import Wishes
 
 ANSWER_WITHIN_S = 120.0
+UNKNOWN_ADDRESS = "unknown"
 
 
 class Generate:
@@ -45,6 +46,7 @@ class Generate:
         num_inference_steps: float | None = 0,
         size_px: float | None = 0,
         model: str | None = None,
+        request: gr.Request | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """One picture: the path of a PNG that holds its request, and a record of how it was made.
 
@@ -56,6 +58,7 @@ class Generate:
             num_inference_steps: 0 is the model's own.
             size_px: width and height; 0 is the model's own.
             model: id; empty is the one that serves now.
+            request: given by Gradio; remote pictures are counted for the address that it is from.
         """
         wishes = Wishes(self.settings.max_prompt_chars)
         try:
@@ -72,14 +75,14 @@ class Generate:
             )
             if wishes.model is not None:
                 self.roster.ask_for(wishes.model)
-            frame = self._frame(wishes, image)
+            frame = self._frame(wishes, image, account_of(request))
         except TurboUIError as error:
             raise gr.Error(error.user_text, print_exception=False) from error
         png = imaging.save_png(frame)
         path = save_bytes_to_cache(png, f"{frame.digest[:16]}.png", get_upload_folder())
         return path, self._record(frame)
 
-    def _frame(self, wishes: Wishes, image: str | None) -> Frame:
+    def _frame(self, wishes: Wishes, image: str | None, account: str) -> Frame:
         spec = self.roster.serving(wishes.model)
         begun = time.monotonic()
         sketch = None
@@ -93,12 +96,12 @@ class Generate:
             received_at=time.monotonic(),
             decode_ms=(time.monotonic() - begun) * 1000,
         )
-        return self._answer(submission)
+        return self._answer(submission, account)
 
-    def _answer(self, submission: Submission) -> Frame:
+    def _answer(self, submission: Submission, account: str) -> Frame:
         session_id = f"event-{secrets.token_urlsafe(12)}"
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.engine.open_session(session_id, events.put)
+        self.engine.open_session(session_id, events.put, account)
         try:
             self.engine.submit(session_id, submission)
             until = time.monotonic() + ANSWER_WITHIN_S
@@ -123,6 +126,15 @@ class Generate:
             "digest": frame.digest,
             "num_denoising_steps": frame.num_denoising_steps,
         }
+
+
+def account_of(request: gr.Request | None) -> str:
+    """Whom a call's remote pictures are counted for: the network address that it comes from.
+
+    Not Gradio's session: each call may name one of its own, and none need be named.
+    """
+    client = getattr(request, "client", None)
+    return f"address {client.host if client else UNKNOWN_ADDRESS}"
 
 
 def _read(path: str, max_bytes: int) -> bytes:
