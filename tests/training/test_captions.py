@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.things import concepts
-from training.doodle.captions import article, name_object, plural, write_caption
+from training.doodle.captions import ABOVE, BELOW, article, name_object, plural, write_caption
 from training.doodle.data import Concept
 
 
@@ -18,6 +18,7 @@ class Stood:
     concept: Concept
     x: float
     colour: str | None = None
+    y: float = 128
 
 
 APPLE, BEE, CAT, *_ = concepts()
@@ -52,7 +53,7 @@ def test_one_thing_is_named_with_and_without_article_and_by_its_synonym() -> Non
 
 def test_without_a_sketch_the_order_and_the_colour_are_always_said() -> None:
     for text in captions([Stood(CAT, 186), Stood(BEE, 70, "blue")]):
-        first, second = text.split(" and ")
+        first, second = re.split(r" (?:and|next to|beside|near|with) ", text)
         assert first.removeprefix("a ") == "blue bee"
         assert second.removeprefix("a ") in ("cat", "kitty")
 
@@ -66,6 +67,20 @@ def test_places_are_said_of_the_things_that_stand_there() -> None:
         assert left.endswith("bee on the left")
         assert right.endswith(("cat on the right", "kitty on the right"))
     assert any(text.split(" and ")[-1].endswith("bee") for text in found), "order may be free"
+
+
+def test_prepositions_are_true_in_the_order_of_naming() -> None:
+    above_or_below = "|".join((*ABOVE, *BELOW))
+    said = set()
+    for cat_x, bee_x in ((100, 140), (140, 100)):
+        things = [Stood(CAT, cat_x, y=60), Stood(BEE, bee_x, y=200)]
+        for text in captions(things, has_sketch=True):
+            if found := re.search(rf"(cat|kitty|bee) ({above_or_below}) ", text):
+                assert (found[2] in BELOW) == (found[1] == "bee")
+                said.add(found[2])
+    assert said == {*ABOVE, *BELOW}
+    side_by_side = captions([Stood(CAT, 60, y=60), Stood(BEE, 200, y=100)], has_sketch=True)
+    assert not any(re.search(f" ({above_or_below}) ", text) for text in side_by_side)
 
 
 def test_the_same_thing_several_times_is_counted() -> None:

@@ -21,6 +21,23 @@ class Thing(Protocol):
     @property
     def x(self) -> float: ...
 
+    @property
+    def y(self) -> float: ...
+
+
+BESIDE = ("next to", "beside", "near", "with")
+ABOVE = ("above", "over", "on top of")
+BELOW = ("under", "below", "beneath")
+_RELATED_SHARE = 0.2
+"""Of two things: how often a preposition joins them. While none did, "under" was some background."""
+
+
+def relation(rng: np.random.Generator, first: Thing, second: Thing) -> str:
+    """A preposition that holds between two things, read in this order."""
+    across, down = second.x - first.x, second.y - first.y
+    words = BESIDE if abs(across) >= abs(down) else ABOVE if down > 0 else BELOW
+    return words[rng.integers(len(words))]
+
 
 def article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
@@ -84,6 +101,8 @@ def write_caption(
             sides = ("on the left", "on the right")
             parts[0], parts[-1] = f"{parts[0]} {sides[0]}", f"{parts[-1]} {sides[1]}"
         joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
+        if len(parts) == 2 and not says_places and rng.random() < _RELATED_SHARE:
+            joint = f" {relation(rng, *(things[index] for index in order))} "
         text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + joint + parts[-1]
     if phrase:
         comma = ", " if rng.random() < 0.5 or "background" in phrase else " "

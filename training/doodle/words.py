@@ -115,6 +115,14 @@ class NounCaption:
     background: int  # 0 none, else 1 + index into scenes.BACKGROUNDS
 
 
+def _joint(rng: np.random.Generator, num: int, is_last: bool) -> str:
+    """What stands between two nouns; prepositions say nothing of what the things look like."""
+    if num == 2 and rng.random() < 0.3:
+        words = (*captions.BESIDE, *captions.ABOVE, *captions.BELOW)
+        return words[rng.integers(len(words))]
+    return "and" if is_last and rng.random() < 0.85 else ","
+
+
 def sample_caption(
     rng: np.random.Generator, concepts: list[Concept], tokenizer: CLIPTokenizer
 ) -> NounCaption:
@@ -139,7 +147,7 @@ def sample_caption(
         ends.append(len(ids) - 1)
         colours.append(colour + 1)
         if position < num - 1:
-            put("and" if position == num - 2 and rng.random() < 0.85 else ",")
+            put(_joint(rng, num, is_last=position == num - 2))
     if background >= 0:
         phrases = scenes.BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
