@@ -29,7 +29,7 @@ BESIDE = ("next to", "beside", "near", "with")
 ABOVE = ("above", "over", "on top of")
 BELOW = ("under", "below", "beneath")
 _RELATED_SHARE = 0.2
-"""Of two things: how often a preposition joins them. While none did, "under" was some background."""
+"""Of two things: how often a preposition joins them. While none did, "under" was a background."""
 
 
 def relation(rng: np.random.Generator, first: Thing, second: Thing) -> str:
