@@ -25,7 +25,7 @@ def picture(colour: tuple[int, int, int] = (200, 30, 40), side: int = 64) -> byt
 
 @dataclass
 class Answer:
-    """One answer; `hold` keeps it back until the test sets it."""
+    """One answer; `hold` keeps it back until the test sets it. Status 0 hangs up without one."""
 
     status: int = 200
     body: Any = None
@@ -102,6 +102,7 @@ class ScriptedApi:
                 api.serve(self)
 
             do_POST = do_GET  # noqa: N815
+            do_CONNECT = do_GET  # noqa: N815
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -133,6 +134,9 @@ class ScriptedApi:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer.hold is not None:
             assert answer.hold.wait(30), "the test never let the answer go"
+        if not answer.status:
+            handler.close_connection = True
+            return
         content = answer.content
         try:
             handler.send_response(answer.status)
@@ -144,11 +148,15 @@ class ScriptedApi:
         except OSError:
             handler.close_connection = True  # nobody waits for it any more
 
+    def close(self) -> None:
+        """Nobody listens any more; what has come is still answered. Twice does no harm."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.close()

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -67,6 +68,14 @@ def make(api: ScriptedApi) -> Iterator[Make]:
     yield backend
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def hold() -> Iterator[threading.Event]:
+    """Set once the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 def request(prompt: str = "a red kite", **changed: Any) -> FrameRequest:
@@ -652,7 +661,7 @@ def test_what_waits_for_its_turn_is_not_spent(api: ScriptedApi, make: Make) -> N
     answer = b64()
     answer.hold = hold
     api.tell(GENERATIONS, answer)
-    backend, till = make(), Till()
+    backend, till = make(max_remote_images_per_hour=MAX_RUNNING + 1), Till()
     try:
         for seed in range(MAX_RUNNING + 3):
             assert list(backend.stream([request(seed=seed)], Soon(3), till)) == []
@@ -661,7 +670,48 @@ def test_what_waits_for_its_turn_is_not_spent(api: ScriptedApi, make: Make) -> N
         hold.set()
     (frame,) = backend.stream([request(seed=MAX_RUNNING)], None, till)
     assert frame.is_last
+    with pytest.raises(LimitReached):
+        drawn(backend, request(seed=MAX_RUNNING + 1))
     assert till.num_spent == len(api.asked) == MAX_RUNNING + 1
+
+
+@pytest.mark.parametrize("is_hour_full", [False, True], ids=["page", "hour"])
+def test_who_may_have_no_more_does_not_wait_for_a_turn(
+    api: ScriptedApi, make: Make, hold: threading.Event, is_hour_full: bool
+) -> None:
+    api.tell(GENERATIONS, replace(b64(), hold=hold))
+    backend = make(max_remote_images_per_hour=MAX_RUNNING + (not is_hour_full))
+    till = Till(100 if is_hour_full else MAX_RUNNING)
+    for seed in range(MAX_RUNNING):
+        assert list(backend.stream([request(seed=seed)], Soon(3), till)) == []
+    with pytest.raises(LimitReached):
+        # where it waits, it asks whether to stop
+        list(backend.stream([request(seed=9)], lambda: pytest.fail("it waits"), till))
+    assert till.num_spent == MAX_RUNNING
+
+
+def test_a_call_that_cannot_begin_costs_nothing_and_keeps_no_slot(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def spend() -> Callable[[], None]:
+        raise OSError("no till")
+
+    api.tell(GENERATIONS, b64())
+    backend, till = make(max_remote_images_per_hour=1), Till()
+    for _ in range(MAX_RUNNING + 1):
+        with monkeypatch.context() as machine:
+            machine.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="new thread"):
+                list(backend.stream([request()], Soon(3), till))
+        with pytest.raises(OSError, match="no till"):
+            list(backend.stream([request()], Soon(3), spend))
+    assert till.num_spent == 0
+    (frame,) = backend.stream([request()], None, till)
+    assert frame.is_last
+    assert till.num_spent == len(api.asked) == 1
 
 
 @pytest.mark.parametrize("asked", [request(), request("  ")], ids=["no more may be", "no prompt"])
@@ -692,16 +742,91 @@ def test_a_server_that_is_not_there_costs_nothing(api: ScriptedApi, make: Make) 
         assert till.num_spent == 0
 
 
-def test_a_request_that_the_server_took_and_failed_on_may_have_to_be_paid(
-    api: ScriptedApi, make: Make
+def until_calls_end() -> None:
+    """Only then is it known what has to be paid."""
+    for thread in threading.enumerate():
+        if thread.name == "turbo-ui-call":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+NO_ANSWER = Answer(status=0)
+BEHIND_PROXY = "api.example.invalid:443"
+
+
+@pytest.mark.parametrize(
+    ("answer", "timeout_s"),
+    [(NO_ANSWER, 20), (NO_ANSWER, 1), (Answer(403, b"No way."), 20), (Answer(200, b""), 20)],
+    ids=["hangs up", "hangs", "refuses", "opens a way to nothing"],
+)
+def test_a_proxy_that_gives_no_way_to_the_server_costs_nothing(
+    api: ScriptedApi,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    hold: threading.Event,
+    answer: Answer,
+    timeout_s: float,
 ) -> None:
-    api.tell(GENERATIONS, refusal(500, "Oops."))
-    backend, till = make(max_remote_images_per_hour=1), Till()
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", api.url)
+    api.tell(BEHIND_PROXY, replace(answer, hold=hold if timeout_s < 20 else None))
+    limits = {"max_remote_images_per_hour": 1, "remote_timeout_s": timeout_s}
+    backend, till = make(remote_base_url=f"https://{BEHIND_PROXY}/v1", **limits), Till()
+    for _ in range(2):
+        with pytest.raises(BackendFailure):
+            list(backend.stream([request()], None, till))
+        until_calls_end()
+        assert till.num_spent == 0
+    assert {(asked.method, asked.path) for asked in api.asked} == {("CONNECT", BEHIND_PROXY)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "timeout_s"),
+    [(refusal(500, "Oops."), 20), (NO_ANSWER, 20), (NO_ANSWER, 2)],
+    ids=["fails", "hangs up", "hangs"],
+)
+def test_a_request_that_the_server_took_may_have_to_be_paid(
+    api: ScriptedApi, make: Make, hold: threading.Event, answer: Answer, timeout_s: float
+) -> None:
+    api.tell(GENERATIONS, replace(answer, hold=hold if timeout_s < 20 else None))
+    backend = make(max_remote_images_per_hour=1, remote_timeout_s=timeout_s)
+    till = Till()
     with pytest.raises(BackendFailure):
         list(backend.stream([request()], None, till))
+    until_calls_end()
+    assert api.asked
     assert till.num_spent == 1
     with pytest.raises(LimitReached):
         drawn(backend)
+
+
+def test_a_request_that_was_sent_stays_paid_when_the_next_try_is_not(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    headers = {"retry-after": "0.01", "connection": "close"}
+    api.tell(GENERATIONS, replace(refusal(503, "Busy.", headers=headers), hold=hold))
+
+    def should_stop() -> bool:
+        if api.asked and not hold.is_set():
+            api.close()
+            hold.set()
+        return False
+
+    backend, till = make(), Till()
+    with pytest.raises(BackendFailure, match="cannot be reached"):
+        list(backend.stream([request()], should_stop, till))
+    assert (till.num_spent, len(api.asked)) == (1, 1)
+
+
+def test_an_answer_is_paid_whatever_the_connection_tells(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_wire.Call, "follow", lambda *_: None)
+    api.tell(GENERATIONS, b64())
+    backend, till = make(), Till()
+    list(backend.stream([request()], None, till))
+    assert till.num_spent == 1
 
 
 def test_a_page_pays_for_what_it_has_drawn_and_not_for_its_strokes(

@@ -65,7 +65,10 @@ def test_a_call_of_nobody_known_is_counted_too(engine: Engine) -> None:
 
 
 def test_over_http_a_new_client_is_not_a_new_account(tmp_path: Path) -> None:
-    """The whole app, with a server elsewhere that draws; each client has a session of its own."""
+    """The whole app, with a server elsewhere that draws; each client has a session of its own.
+
+    Another address is one. What comes from this machine is taken for a proxy, which says whose.
+    """
     with ScriptedApi() as far:
         far.tell(GENERATIONS, b64())
         options = ("--refine-model", "remote", "--max-remote-images-per-session", "2")
@@ -75,9 +78,10 @@ def test_over_http_a_new_client_is_not_a_new_account(tmp_path: Path) -> None:
             assert [draw_over_http(app.url) for _ in range(2)] == ["remote", "remote"]
             with pytest.raises(AppError, match="may ask for 2 remote pictures"):
                 draw_over_http(app.url)
+            assert draw_over_http(app.url, {"x-forwarded-for": "203.0.113.7"}) == "remote"
         finally:
             app.kill()
-        assert len(far.asked_for(GENERATIONS)) == 2
+        assert len(far.asked_for(GENERATIONS)) == 3
 
 
 def until_ready(app: AppProcess, model: str) -> None:
@@ -90,9 +94,9 @@ def until_ready(app: AppProcess, model: str) -> None:
         time.sleep(0.05)
 
 
-def draw_over_http(address: str) -> str:
+def draw_over_http(address: str, headers: dict[str, str] | None = None) -> str:
     """Which model drew, for a client that has not been here before."""
-    client = Client(address, verbose=False)
+    client = Client(address, verbose=False, headers=headers)
     asked = ("a kite", None, 0.6, 1, 0, 0, "remote")
     _, record = client.predict(*asked, api_name="/generate")
     return record["request"]["model"]

@@ -13,7 +13,7 @@ ShouldStop = Callable[[], bool]
 
 GiveBack = Callable[[], None]
 Spend = Callable[[], GiveBack]
-"""Counts one picture that may have to be paid, just before it is sent, or raises LimitReached. What
+"""Counts one picture that may have to be paid, before it is sent, or raises LimitReached. What
 it returns takes that back, from any thread: for a picture that could not be sent after all."""
 
 LoadPhase = Literal["downloading", "loading"]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from turbo_ui import imaging
@@ -163,16 +163,17 @@ class Remote:
             return self._calls[request]
         if not request.prompt.strip():
             raise InvalidRequest("prompt", request.prompt, "words: the remote server draws by them")
-        while not self._slots.acquire(timeout=POLL_S):
-            if should_stop is not None and should_stop():
-                return None
-        try:
+        with ExitStack() as undo:
+            # before there is a slot: who may have no more is told so at once, and waits for none
             give_back = self._spend(spend)
-        except LimitReached:
-            self._slots.release()
-            raise
-        limit_s = self._settings.remote_timeout_s
-        call = self._calls[request] = Call(lambda: self._drawn(request, give_back), limit_s)
+            undo.callback(give_back)
+            while not self._slots.acquire(timeout=POLL_S):
+                if should_stop is not None and should_stop():
+                    return None
+            undo.callback(self._slots.release)
+            call = Call(lambda: self._drawn(request, give_back), self._settings.remote_timeout_s)
+            undo.pop_all()  # it runs, and does both itself
+        self._calls[request] = call
         return call
 
     def _drawn(self, request: FrameRequest, give_back: GiveBack) -> Drawn:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -27,8 +27,6 @@ MAX_ANSWER_BYTES = 48 * 1024 * 1024
 """A picture of 2048×2048 pixels as PNG in base64 takes at most some 17 MB."""
 CONNECT_WITHIN_S = 10.0
 MAX_REDIRECTS = 3
-NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-"""Errors that come before a request has left."""
 FETCH_TRIES = 3
 FETCH_PAUSE_S = 0.5
 
@@ -109,6 +107,16 @@ class Call(Generic[T]):
         if self._is_given_up.is_set() or self.left_s <= 0:
             raise self.timed_out()
 
+    def follow(self, event: str, told: Mapping[str, Any]) -> None:
+        """httpcore's `trace` extension: what it is about to do for this call, and has done.
+
+        A request begins with its headers. Connecting comes before that, and so does the CONNECT
+        that asks a proxy for a way to the server.
+        """
+        is_request = event.endswith(".send_request_headers.started")
+        if is_request and told["request"].method != b"CONNECT":
+            self.has_sent = True
+
     def timed_out(self) -> BackendFailure:
         return BackendFailure(
             f"the remote server gave no picture within {self.limit_s:g} s",
@@ -165,19 +173,17 @@ class Wire(httpx2.Client):
         call.check()
         left_s = max(0.1, call.left_s)
         timeout = httpx2.Timeout(left_s, connect=min(CONNECT_WITHIN_S, left_s))
-        request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
+        further = {"timeout": timeout.as_dict(), "trace": call.follow}
+        request.extensions = {**request.extensions, **further}
         if not self._has_key:
             request.headers.pop("authorization", None)
-        had_sent, call.has_sent = call.has_sent, True
         try:
             response = super().send(request, **{**options, "stream": True})
+            call.has_sent = True  # an answer proves it, should httpcore ever name its events anew
             try:
                 content = _read(response, call)
             finally:
                 response.close()
-        except NEVER_SENT:
-            call.has_sent = had_sent
-            raise
         except (httpx2.ReadTimeout, httpx2.WriteTimeout):
             # the server may be drawing, and be paid for it: not a case for another try
             raise call.timed_out() from None

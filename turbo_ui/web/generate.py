@@ -131,7 +131,9 @@ class Generate:
 def account_of(request: gr.Request | None) -> str:
     """Whom a call's remote pictures are counted for: the network address that it comes from.
 
-    Not Gradio's session: each call may name one of its own, and none need be named.
+    Not Gradio's session: each call may name one of its own, and none need be named. An address can
+    be made up, too, but from this machine only: uvicorn believes the X-Forwarded-For of a proxy
+    here, which must not pass on what callers wrote there.
     """
     client = getattr(request, "client", None)
     return f"address {client.host if client else UNKNOWN_ADDRESS}"
