@@ -9,8 +9,8 @@ import numpy as np
 from tests.training.gallery import small_gallery
 from training.doodle.drawings import all_drawings, render
 from training.doodle.evaluate import STRENGTHS, ask, by_strength, ceiling, weakest
-from training.doodle.measures import Case, look, summary
-from training.doodle.painters import STRENGTH, identity
+from training.doodle.measures import Case
+from training.doodle.painters import STRENGTH, fit, identity
 
 
 def questions() -> Any:
@@ -57,12 +57,20 @@ def test_every_question_is_asked_once_per_strength() -> None:
 
 def test_the_ceiling_is_what_the_scenes_are_worth_after_what_they_go_through() -> None:
     gallery, asked = small_gallery(), questions()
-    scene = asked.sketch[0].sketch
-    shown = replace(asked.sketch[0], scene=scene)
-    asked.sketch, asked.synonyms_beside_sketch = [shown], [shown]
-    asked.pairs = [(shown, shown)]
+    names = gallery.names[:2]
+    scene = np.full((256, 256, 3), 255, np.uint8)
+    for side, name in enumerate(names):
+        mask = np.zeros((256, 256), bool)
+        mask[80:180, 128 * side + 14 : 128 * side + 114] = True
+        fit(scene, gallery.renders[gallery.names.index(name)], mask)
+    nothing = np.full_like(scene, 255)
+    pair = tuple(Case(name, name, "", nothing, 0, scene) for name in names)
+    asked.pairs = [pair]
+    owl = replace(asked.sketch[0], sketch=nothing, scene=asked.sketch[0].sketch)
+    asked.sketch, asked.synonyms_beside_sketch = [owl], [owl]
     whole = ceiling(asked, gallery)
-    assert whole["sketch"] == summary([look(shown, scene, gallery)])
+    assert whole["sketch"]["top1"] == 100
+    assert whole["pairs"]["both_top1"] == 100
     lost = ceiling(asked, gallery, through=np.zeros_like)
     assert lost["sketch"]["top1"] == 0
     assert lost["pairs"]["both_top1"] == 0

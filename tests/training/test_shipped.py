@@ -1,5 +1,6 @@
 """Training can go on from the shipped folder alone."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def test_exporting_what_was_unpacked_gives_the_shipped_weights(
     again = tmp_path / "again"
     monkeypatch.setattr("sys.argv", ["export", "--out", str(again)])
     export.main()
-    for part in ("unet", "vae"):
-        name = f"{part}/diffusion_pytorch_model.safetensors"
+    names = [f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae")]
+    for name in (*names, "text_encoder/model.safetensors"):
         first, second = load_file(export.FOLDER / name), load_file(again / name)
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
@@ -37,10 +38,13 @@ def test_exporting_what_was_unpacked_gives_the_shipped_weights(
     assert tokenizers[0](texts)["input_ids"] == tokenizers[1](texts)["input_ids"]
 
 
-@pytest.mark.usefixtures("run_folder")
-def test_a_checkpoint_that_is_there_stays() -> None:
+def test_a_checkpoint_that_is_there_stays_but_no_other_tokenizer(run_folder: Path) -> None:
     run.save("unet", {"step": 7})
+    shutil.copytree(export.FOLDER / "tokenizer", run_folder / "tokenizer")
+    (run_folder / "tokenizer" / "tokenizer.json").write_text("of a run that came to nothing")
     assert "unet" not in shipped.unpack(export.FOLDER)
     kept = run.load("unet")
     assert kept is not None
     assert kept["step"] == 7
+    words = (run_folder / "tokenizer" / "tokenizer.json").read_bytes()
+    assert words == (export.FOLDER / "tokenizer" / "tokenizer.json").read_bytes()

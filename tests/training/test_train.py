@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.doodle import data, train
+from training.doodle import data, shipped, train
 from training.doodle.export import write_checksums
 from training.doodle.footprint import size_mb
 
@@ -64,6 +64,18 @@ def test_one_stage_alone_is_exported_after(
         "training.doodle.train_text",
         "training.doodle.export",
     ]
+
+
+def test_from_the_shipped_weights_the_autoencoder_stays_and_the_text_encoder_is_trained_gently(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "unpack", lambda folder: commands.append(["unpack"]) or [])
+    run(monkeypatch, "--from-shipped")
+    assert commands[:2] == [["fetch"], ["unpack"]]
+    stages = {command[2].rpartition(".")[2]: command[5:] for command in commands[2:]}
+    assert list(stages) == ["train_text", "pool", "train_unet", "train_decoder", "export"]
+    assert stages["train_text"] == ["--lr", "1.2e-3"]
+    assert stages["train_unet"] == []
 
 
 def test_an_unknown_stage_is_named(

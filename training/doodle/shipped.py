@@ -32,11 +32,11 @@ def unpack(folder: Path) -> list[str]:
         "unet": {"model": unet, "average": unet, "step": 0},
         "decoder": {"model": decoder, "average": decoder, "step": 0},
     }
-    missing = [name for name in states if run.load(name) is None]
+    missing = [name for name in states if not (run.RUN_DIR / f"{name}.pt").exists()]
     for name in missing:
         run.save(name, states[name])
-    if not TOKENIZER_DIR.exists():
-        shutil.copytree(folder / "tokenizer", TOKENIZER_DIR)
+    if "text" in missing:  # another tokenizer's numbers would mean other words
+        shutil.copytree(folder / "tokenizer", TOKENIZER_DIR, dirs_exist_ok=True)
     return missing
 
 

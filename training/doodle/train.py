@@ -20,6 +20,24 @@ STAGES: tuple[tuple[str, str, int], ...] = (
 )
 
 
+FROM_SHIPPED: dict[str, tuple[str, ...] | None] = {
+    "train_autoencoder": None,  # it is frozen: what was learnt on its latents would be lost
+    "train_text": ("--lr", "1.2e-3"),  # at twice this rate it unlearns first
+}
+"""Where weights were trained before: further options of a stage; None leaves it out."""
+
+
+def commands(scale: float, only: str | None, from_shipped: bool) -> list[list[str]]:
+    """Modules and their options, in order."""
+    found = []
+    for name, option, length in STAGES:
+        further = FROM_SHIPPED.get(name, ()) if from_shipped else ()
+        if further is not None and only in (None, name):
+            count = str(max(1, round(length * scale)))
+            found.append([f"training.doodle.{name}", option, count, *further])
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [name for name, _, _ in STAGES]
@@ -30,18 +48,15 @@ def main() -> None:
     parser.add_argument(
         "--from-shipped",
         action="store_true",
-        help="make the checkpoints that are missing of the shipped weights first",
+        help="first make what checkpoints are missing from the shipped weights",
     )
     args = parser.parse_args()
     data.fetch()
-    if args.from_shipped:
-        print("from the shipped weights:", ", ".join(shipped.unpack(FOLDER)))
-    for name, option, length in STAGES:
-        if args.only in (None, name):
-            count = str(max(1, round(length * args.scale)))
-            command = [sys.executable, "-m", f"training.doodle.{name}", option, count]
-            print("·", " ".join(command[2:]), flush=True)
-            subprocess.run(command, check=True)
+    if args.from_shipped and (written := shipped.unpack(FOLDER)):
+        print("from the shipped weights:", ", ".join(written))
+    for command in commands(args.scale, args.only, args.from_shipped):
+        print("·", " ".join(command), flush=True)
+        subprocess.run([sys.executable, "-m", *command], check=True)
     subprocess.run([sys.executable, "-m", "training.doodle.export"], check=True)
 
 

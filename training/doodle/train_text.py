@@ -126,6 +126,7 @@ class Words:
     Attributes:
         meanings: unit vectors `(N, 384)`.
         nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
+        telling: indices of the fifth that is nearest to some concept.
         short_ids, long_ids: tokens `(N, 8)`, and `(N, NUM_TOKENS)` with places for canvases.
     """
 
@@ -136,8 +137,7 @@ class Words:
         self.meanings = teacher(words)
         likeness = likeness_to(self.meanings, [teacher(group) for group in names])
         self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
-        telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
-        self.telling = telling
+        self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
         tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
         self.long_ids = tokenizer(words, **tokens)["input_ids"]
@@ -197,6 +197,30 @@ def losses(
     }
 
 
+def resume(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer]) -> tuple[int, int]:
+    """Take up the newest checkpoint, if there is one.
+
+    Returns:
+        The step to begin with, and the one up to which the read-outs learn alone: an encoder that
+        is trained already would follow the errors of read-outs that are not.
+    """
+    state = run.load("text")
+    if state is None:
+        return 0, 0
+    encoder.load_state_dict(state["model"])
+    heads.load_state_dict(state.get("heads", {}), strict=False)  # one may have been added since
+    for optimiser, known in zip(both, state.get("optimisers", []), strict=False):
+        optimiser.load_state_dict(known)
+    return state["step"], 0 if "heads" in state else state["step"] + _HEADS_ALONE
+
+
+def keep(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer], step: int) -> None:
+    """Write a checkpoint."""
+    states = [optimiser.state_dict() for optimiser in both]
+    known = {"model": encoder.state_dict(), "heads": heads.state_dict(), "step": step}
+    run.save("text", known | {"optimisers": states})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=5000)
@@ -218,17 +242,9 @@ def main() -> None:
     heads = Heads(F.normalize(torch.stack(flat), dim=-1))
     looks = Looks(concepts, freeze_autoencoder())
     print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
-    parameters = [*encoder.parameters(), *heads.parameters()]
     named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
     both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
-    first = num_alone = 0
-    if state := run.load("text"):
-        encoder.load_state_dict(state["model"])
-        heads.load_state_dict(state.get("heads", {}), strict=False)  # one may have been added since
-        for optimiser, known in zip(both, state.get("optimisers", []), strict=False):
-            optimiser.load_state_dict(known)
-        first = state["step"]
-        num_alone = 0 if "heads" in state else first + _HEADS_ALONE
+    first, num_alone = resume(encoder, heads, both)
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):
         encoder.requires_grad_(step >= num_alone)
@@ -239,20 +255,12 @@ def main() -> None:
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)
         (3 * found["distill"] + found["relation"] + found["named"] + 3 * found["shown"]).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_([parameter for _, parameter in named], 1.0)
         for optimiser in both:
             optimiser.step()
         progress.step(args.batch_size, **{key: value.item() for key, value in found.items()})
         if (step + 1) % 500 == 0 or step + 1 == args.steps:
-            run.save(
-                "text",
-                {
-                    "model": encoder.state_dict(),
-                    "heads": heads.state_dict(),
-                    "optimisers": [optimiser.state_dict() for optimiser in both],
-                    "step": step + 1,
-                },
-            )
+            keep(encoder, heads, both, step + 1)
             report(concepts, tokenizer, encoder, heads)
 
 
