@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,9 @@ class VaeLatents:
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.num_channels = int(vae.config.latent_channels)
         self._scaling = float(vae.config.scaling_factor)
-        self.kept: Kept[tuple[str, int, int], Encoded] = Kept(MAX_KEPT_BYTES, _num_bytes)
+        self.kept: Kept[tuple[str, int, int], Encoded] = Kept(
+            MAX_KEPT_BYTES, attrgetter("num_bytes")
+        )
         if heeds_upcast and vae.config.force_upcast:
             self._widen()
 
@@ -176,10 +179,6 @@ class VaeLatents:
     ) -> torch.Tensor:
         noise = torch.randn(shape, generator=generator, dtype=dtype)
         return noise.to(self._compute.device)
-
-
-def _num_bytes(encoded: Encoded) -> int:
-    return encoded.num_bytes
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
