@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-from transformers import T5Tokenizer
 
 from turbo_ui.backends import parts
 from turbo_ui.backends.filling import tokenizer
 from turbo_ui.backends.single_file import CONFIGS
+from turbo_ui.backends.text_encoders import t5_tokenizer
 from turbo_ui.weights import Architecture
 
 NUM_PARAMETERS: dict[tuple[Architecture, str], int] = {
@@ -38,9 +38,6 @@ NUM_PARAMETERS: dict[tuple[Architecture, str], int] = {
     ("sd3", "tiny_vae"): 2_458_899,
 }
 """The networks of each family and how large the published ones are."""
-
-T5_SPECIAL = ["<pad>", "</s>", "<unk>", "▁"]
-T5_LETTERS = "abcdefghijklmnopqrstuvwxyz,."
 
 
 def networks(architecture: Architecture) -> list[str]:
@@ -109,11 +106,7 @@ def build(
 
 def _tokenizer(architecture: Architecture, name: str) -> Any:
     if name == "tokenizer_3":
-        # T5's vocabulary does not come with this project. Letters of it do: the text encoder takes
-        # as long for any tokens.
-        pieces = [(token, 0.0) for token in T5_SPECIAL]
-        pieces += [(letter, -3.0) for letter in T5_LETTERS]
-        return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+        return t5_tokenizer()
     return tokenizer(CONFIGS / architecture / name)
 
 

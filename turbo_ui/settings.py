@@ -66,8 +66,7 @@ class Settings(RemoteSettings):
         "",
         "files or folders, by commas",
         "Where the text encoders are of a Stable Diffusion 3.5 in a single file, which holds none: "
-        "clip_l.safetensors, clip_g.safetensors, and T5 with its tokenizer.json; or a diffusers "
-        "folder.",
+        "clip_l.safetensors, clip_g.safetensors and T5; or a diffusers folder.",
     )
     max_batch: int = setting(
         4, "frames", "The most frames of different sessions that run together.", ge=1, le=64

@@ -23,6 +23,8 @@ from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
 SPEC = checkpoints.spec(Path("-"))
+NUM_T5_ROWS = 32_128
+"""Of T5's table of tokens: its vocabulary, and some that are never looked up."""
 
 
 @pytest.fixture(autouse=True)
@@ -161,15 +163,6 @@ def sd3_without(
             ("clip_l.safetensors", "clip_g.safetensors", "t5xxl.safetensors"),
             ["CLIP-L (clip_l.safetensors) and CLIP-G (clip_g.safetensors)", "text_encoders"],
         ),
-        (
-            ("tokenizer.json",),
-            [
-                "T5 (t5xxl.safetensors) has no tokenizer.json beside it",
-                "from the folder tokenizer_3 of https://huggingface.co/stabilityai/",
-                "put it beside t5xxl.safetensors, or name it in the setting text_encoders",
-                "or leave t5xxl.safetensors out",
-            ],
-        ),
     ],
 )
 def test_sd3_says_exactly_which_text_encoder_is_missing(
@@ -188,7 +181,23 @@ def test_another_vocabulary_is_not_taken_for_t5s(sd3_folder: Path, tmp_path: Pat
     clip_tokenizer().save_pretrained(tmp_path / "encoders")
     with pytest.raises(ModelUnavailable, match="in encoders is not T5's, or is broken") as caught:
         read_file(SPEC, path, torch.float32, named=named, configs=configs)
-    assert "Get tokenizer.json from the folder tokenizer_3 of https" in caught.value.user_text
+    assert "Take it out of there: T5's own comes with Turbo UI." in caught.value.user_text
+
+
+def test_a_t5_without_a_tokenizer_file_has_the_shipped_vocabulary(
+    sd3_folder: Path, tmp_path: Path
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path, "tokenizer.json")
+    state = checkpoints_sd3.t5(NUM_T5_ROWS).state_dict()
+    state.pop("encoder.embed_tokens.weight")
+    checkpoints_ldm.save(tmp_path / "encoders" / "t5xxl.safetensors", state)
+    config = configs / "sd3" / "text_encoder_3" / "config.json"
+    sizes = json.loads(config.read_text(encoding="utf-8")) | {"vocab_size": NUM_T5_ROWS}
+    config.write_text(json.dumps(sizes), encoding="utf-8")
+    found = read_file(SPEC, path, torch.float32, named=named, configs=configs)
+    ids = found["tokenizer_3"]("a photo of a cat", return_tensors="pt").input_ids
+    assert ids.tolist() == [[3, 9, 1202, 13, 3, 9, 1712, 1]]
+    assert found["text_encoder_3"](ids)[0].shape == (1, 8, checkpoints_sd3.T5_WIDTH)
 
 
 @pytest.mark.parametrize("what", ["folder", "files", "named folder"])
@@ -280,3 +289,23 @@ def test_the_shipped_vocabulary_is_clips() -> None:
     assert len(words) == 49_408
     assert words.model_max_length == 77
     assert clip_tokenizer().pad_token_id == 49407
+
+
+def test_the_shipped_vocabulary_is_t5s() -> None:
+    words = text_encoders.t5_tokenizer()
+    house = "translate English to German: The house is wonderful."
+    expected = {
+        house: [13959, 1566, 12, 2968, 10, 37, 629, 19, 1627, 5, 1],
+        "Ein Haus über dem Fluß": [890, 4598, 510, 340, 5766, 6712, 1],
+        "ﬁ ①": [361, 209, 1],  # taken apart as Unicode says
+        "猫": [3, 2, 1],
+        "": [1],
+    }
+    assert {text: words(text)["input_ids"] for text in expected} == expected
+    padded = words(house, padding="max_length", max_length=6, truncation=True)["input_ids"]
+    assert padded == [13959, 1566, 12, 2968, 10, 1]
+    assert (words.pad_token_id, words.eos_token_id, words.unk_token_id) == (0, 1, 2)
+    assert words.convert_tokens_to_ids(["<extra_id_99>", "<extra_id_0>"]) == [32_000, 32_099]
+    assert len(words) == 32_100 <= NUM_T5_ROWS
+    config = (CONFIGS / "sd3" / "text_encoder_3" / "config.json").read_text(encoding="utf-8")
+    assert json.loads(config)["vocab_size"] == NUM_T5_ROWS

@@ -1,8 +1,8 @@
 """A model in one `.safetensors` file, as model sites give it out; no network is needed.
 
 Such a file has the key names of the model's original code and nothing but weights. diffusers'
-conversions rename the keys; configurations and CLIP's vocabulary come with this project
-(`configs/`). Tensors are read part by part.
+conversions rename the keys; configurations and vocabularies come with this project (`configs/`).
+Tensors are read part by part.
 """
 
 from __future__ import annotations

@@ -2,16 +2,18 @@
 
 The large checkpoints are given out without CLIP and T5; those come as files of their own
 (`clip_l.safetensors`, `clip_g.safetensors`, `t5xxl_fp16.safetensors`) or in a diffusers folder. The
-CLIPs have to be there. T5 may be left out, and takes its vocabulary along: a `tokenizer.json`
-beside it or named, too.
+CLIPs have to be there. T5 may be left out. Its vocabulary comes with this project; a
+`tokenizer.json` beside it, or named, is taken instead.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -40,7 +42,7 @@ TITLES = {
 IN_A_FOLDER = tuple(name for name in parts.LAYOUTS["sd3"] if name.startswith(("text", "token")))
 """The parts that a diffusers folder has in place of such files."""
 T5_VOCABULARY = "tokenizer.json"
-T5_SOURCE = "https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo"
+T5_SHIPPED = Path(__file__).parent / "configs" / "t5" / f"{T5_VOCABULARY}.gz"
 REMEDY = "Name files or folders with them in the setting text_encoders."
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -104,6 +106,16 @@ def num_parameters(
     if isinstance(where, Path):
         return parts.num_parameters(spec, where, only=IN_A_FOLDER)
     return {name: weights.num_parameters(found.shapes) for name, found in where.items()}
+
+
+def t5_tokenizer() -> Any:
+    """T5's tokenizer, from the vocabulary that comes with this project: 32,000 pieces and 100
+    marks."""
+    with TemporaryDirectory() as folder:
+        # unpacked, so that it is read just as a file beside the weights is
+        unpacked = gzip.decompress(T5_SHIPPED.read_bytes())
+        (Path(folder) / T5_VOCABULARY).write_bytes(unpacked)
+        return _t5_words(Path(folder))
 
 
 def _find(
@@ -192,7 +204,7 @@ def _t5(
 
 
 def _t5_tokenizer(spec: ModelSpec, found: _Found, named: Sequence[Path]) -> Any:
-    get = f"Get {T5_VOCABULARY} from the folder tokenizer_3 of {T5_SOURCE}"
+    """The one beside the weights or among what was named, else this project's."""
     for place in (found.file, *named):
         folder = place if place.is_dir() else place.parent
         for within in (folder / "tokenizer_3", folder):
@@ -200,16 +212,18 @@ def _t5_tokenizer(spec: ModelSpec, found: _Found, named: Sequence[Path]) -> Any:
                 continue
             try:
                 with parts.reading(spec, "tokenizer_3"):
-                    kind = parts.part_class("T5TokenizerFast")
-                    return kind.from_pretrained(str(within), local_files_only=True)
+                    return _t5_words(within)
             except ModelUnavailable:
                 reason = f"{T5_VOCABULARY} in {within.name} is not T5's, or is broken"
-                raise ModelUnavailable(spec.id, reason, f"{get}.") from None
-    file = found.file.name
-    remedy = f"{get} and put it beside {file}, or name it in the setting text_encoders, too"
-    if not found.prefix:
-        remedy += f"; or leave {file} out, and long prompts are followed less"
-    raise ModelUnavailable(spec.id, f"T5 ({file}) has no {T5_VOCABULARY} beside it", f"{remedy}.")
+                remedy = "Take it out of there: T5's own comes with Turbo UI."
+                raise ModelUnavailable(spec.id, reason, remedy) from None
+    with parts.reading(spec, "tokenizer_3"):
+        return t5_tokenizer()
+
+
+def _t5_words(folder: Path) -> Any:
+    kind = parts.part_class("T5TokenizerFast")
+    return kind.from_pretrained(str(folder), local_files_only=True)
 
 
 def _config(configs: Path, part: str) -> dict[str, Any]:
