@@ -112,6 +112,7 @@ def test_files_hold_the_raw_samples_and_a_short_form(tmp_path: Path) -> None:
         "card": {"date": "2026-01-02", "machine": "Some CPU"},
         "live": ours,
         "plain": theirs,
+        "ratios": browser_report.ratios(ours, theirs),
         "goals": [goal.to_json() for goal in browser_report.goals(ours, theirs)],
     }
     name = report.file_name("2026-01-02", "Some (R) CPU, 2 CPUs", "browser")
@@ -122,6 +123,7 @@ def test_files_hold_the_raw_samples_and_a_short_form(tmp_path: Path) -> None:
     text = short.read_text("utf-8")
     assert "| stroke to pixel | 30.0 / 34.5 |" in text
     assert "1 of 2 strokes without a picture in 3 s" in text
+    assert "Times below the plain way's p50: 60.0 (stand-in 10 ms)." in text
     assert "| met |" in text
 
 

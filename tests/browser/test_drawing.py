@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,63 @@ def test_a_sketch_is_taken_shortly_before_the_running_frame_ends(open_page: Open
     # not before: later than that it may be on a busy machine, but far from the 2 s that were left
     assert 870 <= moments[1]["after"] < 1900
     assert moments[2]["after"] >= 2150, "what waits for nothing is sent when the frame has ended"
+
+
+def test_what_could_not_be_sent_is_tried_again_after_a_pause(open_page: OpenPage) -> None:
+    """The page's loop by itself: the first two tries fail, each in its own way."""
+    drawer = open_page()
+    tries, is_newest_sent = drawer.page.evaluate(
+        "async () => { const url = new URL('turbo-ui/static/loop.js', document.baseURI);"
+        " const { LiveLoop } = await import(url.href); const at = [];"
+        " const fail = () => { throw new Error('on purpose'); };"
+        " const loop = new LiveLoop({ canSend: () => true, canReplace: () => true,"
+        "   capture: async (id) => (at.push(performance.now()), at.length === 2 ? fail()"
+        "     : { id, record: {} }), send: () => at.length > 2,"
+        "   onTouch: () => {}, onRunning: () => {} });"
+        " loop.touch(); await new Promise((go) => setTimeout(go, 700));"
+        " return [at, loop.dirtyAt === null]; }"
+    )
+    assert len(tries) == 3
+    assert all(after - before >= 49 for before, after in itertools.pairwise(tries))
+    assert is_newest_sent
+    (complaint,) = drawer.complaints
+    assert "on purpose" in complaint
+
+
+def test_one_change_is_one_request(open_page: OpenPage) -> None:
+    """Words that went along with a stroke are not sent once more when the typing rests."""
+    drawer = open_page()
+    drawer.wait_for_rest()
+    sent = drawer.page.evaluate(
+        "async () => { const page = window.turboUI; const { loop } = page.session;"
+        " const before = loop.nextId; page.set('prompt', 'words');"
+        " page.board.onInk(performance.now());"
+        " await new Promise((go) => setTimeout(go, 400)); return loop.nextId - before; }"
+    )
+    assert sent == 1
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "words")
+    sent = drawer.page.evaluate(
+        "async () => { const page = window.turboUI; const { loop } = page.session;"
+        " const before = loop.nextId; page.set('prompt', 'not now'); page.set('is_live', false);"
+        " await new Promise((go) => setTimeout(go, 400)); return loop.nextId - before; }"
+    )
+    assert sent == 0, "nothing is sent of what was typed before live was switched off"
+
+
+def test_a_picture_that_no_display_frame_shows_is_not_counted(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    shown = drawer.page.evaluate(
+        "async () => { const { picture } = window.turboUI; const { header } = picture.final;"
+        " const sheet = () => { const canvas = new OffscreenCanvas(8, 8); canvas.getContext('2d');"
+        "   return { image: canvas.transferToImageBitmap(), unpackedAt: performance.now() }; };"
+        " const paint = (id) => picture.paint({ ...header, request_id: id }, null, 'image/jpeg',"
+        "   { at: performance.now(), image: Promise.resolve(sheet()) });"
+        " await new Promise(requestAnimationFrame);"
+        " const both = await Promise.all([paint(900), paint(901)]);"
+        " return [...both, await paint(902)].map((each) => each !== null); }"
+    )
+    assert shown == [False, True, True]
 
 
 def test_a_sketch_leaves_while_the_page_is_busy(open_page: OpenPage) -> None:

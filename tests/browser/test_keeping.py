@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Route
 from harness.app_process import AppProcess
 from harness.drawer import Drawer, OpenPage
 from tests.browser import STANDIN
+from turbo_ui import imaging
 
 NewContext = Callable[..., BrowserContext]
 
@@ -145,6 +146,21 @@ def test_a_duplicated_tab_is_a_session_of_its_own(
     assert original.board()["shown"] == board["shown"]
 
 
+def test_the_board_is_not_written_under_the_moving_pen(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    drawer.stroke(0.3)
+    drawer.pen_down(0.2, 0.6)
+    unsaved = "window.turboUI.keeping.isUnsaved"
+    drawer.page.wait_for_timeout(500)
+    assert drawer.page.evaluate(unsaved) is True
+    drawer.pen_up()
+    drawer.wait_for(f"!{unsaved}")
+    board = drawer.board()
+    drawer.reload()
+    assert drawer.board() == board
+
+
 def test_without_a_websocket_frames_take_the_named_event(
     server: AppProcess, new_context: NewContext
 ) -> None:
@@ -166,6 +182,11 @@ def test_without_a_websocket_frames_take_the_named_event(
     drawer.wait_until(lambda: drawer.picture() != before)
     drawer.prompt().fill("by event")
     drawer.wait_until(lambda: drawer.request()["prompt"] == "by event")
+    drawer.wait_for_rest()
+    with page.expect_download() as waiting:
+        page.locator("#picture [data-download]").click()
+    saved = imaging.open_png(waiting.value.path().read_bytes())
+    assert saved.request.prompt == "by event"
 
 
 def test_a_worker_that_could_not_be_loaded_is_tried_again(

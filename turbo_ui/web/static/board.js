@@ -7,6 +7,9 @@ import { PAPER } from "./sketch.js";
 
 const Konva = globalThis.Konva;
 const MIN_STEP = 0.6; // board pixels: nearer points only add work
+// as soon as the hand moved, where the browser tells it; else with the next display frame
+const MOVED = "onpointerrawupdate" in globalThis ? "pointerrawupdate" : "pointermove";
+const PALM_MS = 3000; // for so long after a pen was seen, what touches is the hand that holds it
 
 /** Draws with pointer, pen and touch; calls `onInk(eventTime)` for each change of what is seen. */
 export class Board {
@@ -17,7 +20,8 @@ export class Board {
     this.onSettled = onSettled;
     this.tool = { tool: "brush", color: "#1b1b1f", width: 10 };
     this.active = null;
-    this.hasSeenPen = false;
+    this.penAt = -Infinity; // when a pen was seen last, drawing or hovering
+    this.hover = null; // the newest pointer event over the board
     this.document = new BoardDocument(() => {
       this.#drawSettled();
       onDocument(this.document);
@@ -30,7 +34,7 @@ export class Board {
   choose(change) {
     Object.assign(this.tool, change);
     this.host.dataset.tool = this.tool.tool;
-    this.#moveCursor(null);
+    this.#moveCursor(this.hover);
   }
 
   undo() {
@@ -101,7 +105,7 @@ export class Board {
   #listen() {
     const host = this.host;
     host.addEventListener("pointerdown", (event) => this.#begin(event));
-    host.addEventListener("pointermove", (event) => this.#move(event));
+    host.addEventListener(MOVED, (event) => this.#move(event));
     host.addEventListener("pointerup", (event) => this.#end(event));
     host.addEventListener("pointercancel", (event) => this.#end(event));
     host.addEventListener("pointerleave", () => this.#moveCursor(null));
@@ -136,14 +140,16 @@ export class Board {
   }
 
   #begin(event) {
-    if (this.active || event.button > 0) return;
-    if (event.pointerType === "pen") this.hasSeenPen = true;
-    else if (event.pointerType === "touch" && this.hasSeenPen) return; // a resting palm
+    const isPen = event.pointerType === "pen";
+    if (isPen) this.penAt = event.timeStamp;
+    const isPalm = event.pointerType === "touch" && event.timeStamp - this.penAt < PALM_MS;
+    if (isPalm || event.button > 0 || (this.active && !this.#yields(isPen))) return;
     event.preventDefault();
     document.activeElement?.blur?.();
     this.host.focus({ preventScroll: true });
     this.host.setPointerCapture(event.pointerId);
     this.pointerId = event.pointerId;
+    this.pointerType = event.pointerType;
     this.onBegin();
     this.active = {
       type: "stroke",
@@ -155,7 +161,17 @@ export class Board {
     this.#drawActive(event.timeStamp);
   }
 
+  /** The stroke of a finger that lies there already was a palm's, when a pen begins: it goes. */
+  #yields(isPen) {
+    if (!isPen || this.pointerType !== "touch") return false;
+    this.active = null;
+    this.#drawSettled();
+    this.wet.batchDraw();
+    return true;
+  }
+
   #move(event) {
+    if (event.pointerType === "pen") this.penAt = event.timeStamp;
     this.#moveCursor(event);
     if (!this.active || event.pointerId !== this.pointerId) return;
     const events = event.getCoalescedEvents?.() ?? [];
@@ -189,6 +205,7 @@ export class Board {
 
   #moveCursor(event) {
     const cursor = this.cursor;
+    this.hover = event;
     if (!cursor) return;
     const isShown = event && event.pointerType !== "touch";
     cursor.hidden = !isShown;

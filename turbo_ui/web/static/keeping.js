@@ -2,10 +2,13 @@
 
 const SAVE_AFTER_MS = 200;
 
-/** `state(withHistory)` gives what is to be kept, as JSON-ready data; `onFull()` is told when it does not fit. */
+/**
+ * `state(withHistory)` gives what is to be kept, as JSON-ready data; while `isDrawing()` nothing is written, as that
+ * takes longer than a display frame on a full board; `onFull()` is told when it does not fit.
+ */
 export class Keeping {
-  constructor(shelf, state, onFull) {
-    Object.assign(this, { shelf, state, onFull });
+  constructor(shelf, state, isDrawing, onFull) {
+    Object.assign(this, { shelf, state, isDrawing, onFull });
     this.isUnsaved = false;
     addEventListener("pagehide", () => this.now());
     document.addEventListener("visibilitychange", () => document.hidden && this.now());
@@ -14,7 +17,7 @@ export class Keeping {
   soon() {
     this.isUnsaved = true;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.now(), SAVE_AFTER_MS);
+    this.timer = setTimeout(() => (this.isDrawing() ? this.soon() : this.now()), SAVE_AFTER_MS);
   }
 
   now() {

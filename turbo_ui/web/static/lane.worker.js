@@ -2,7 +2,7 @@
 // travels does not wait while the page is drawn; the page's thread hears of it when it has time.
 
 import { now } from "./clock.js";
-import { jpegOf, patchOf } from "./codec.js";
+import { jpegOf, patchOf } from "./codec.worker.js";
 import { unpacked } from "./pictures.js";
 import { pack, unpack } from "./wire.js";
 

@@ -8,7 +8,8 @@
 const REPLACE_AFTER_MS = 150;
 const STUCK_MS = 30000; // without a lane nothing can be replaced: only what nobody answers
 const NUM_LEARNT = 8; // frames from which it is known how long one runs and how long a sketch travels
-const MARGIN_MS = 12; // to be early costs freshness, to be late costs frames
+const MARGIN_MS = 4; // to be early costs freshness, to be late costs frames
+const AGAIN_MS = 50; // before what could not be sent is tried again
 const MAX_KEPT = 32; // records of replaced requests, whose answer may have been left out
 
 /** Decides when to send. `capture(id)` makes a request and `send(request)` sends it; both are given. */
@@ -23,11 +24,12 @@ export class LiveLoop {
     this.runningSince = 0;
     this.sent = new Map();
     this.learnt = [];
+    this.pausedUntil = 0;
   }
 
   /** Something that affects the picture changed at `eventTime`. */
   touch(eventTime = performance.now()) {
-    this.dirtyAt = eventTime;
+    this.dirtyAt = Math.max(this.dirtyAt ?? 0, eventTime);
     this.onTouch();
     this.#schedule();
   }
@@ -83,9 +85,9 @@ export class LiveLoop {
 
   #schedule() {
     if (this.dirtyAt === null || this.scheduled) return;
-    const next = document.hidden ? (run) => setTimeout(run, 16) : requestAnimationFrame;
     this.scheduled = true;
-    next(() => {
+    // one sending for all that one event changes; not with the next display frame, which is up to 17 ms later
+    queueMicrotask(() => {
       this.scheduled = false;
       this.#sendNewest();
     });
@@ -94,9 +96,9 @@ export class LiveLoop {
   async #sendNewest() {
     if (this.dirtyAt === null || this.isCapturing || !this.canSend()) return;
     clearTimeout(this.looking);
-    const waitMs = Math.max(this.#fullForMs(), this.#earlyByMs());
+    const waitMs = Math.max(this.#fullForMs(), this.#earlyByMs(), this.pausedUntil - performance.now());
     if (waitMs > 0) {
-      this.looking = setTimeout(() => this.#schedule(), waitMs);
+      this.looking = setTimeout(() => this.#sendNewest(), waitMs);
       return;
     }
     const requestId = this.nextId++;
@@ -111,16 +113,20 @@ export class LiveLoop {
         this.waiting = requestId;
         this.sent.set(requestId, record);
         if (this.sent.size > MAX_KEPT) this.sent.delete(this.sent.keys().next().value);
-      } else {
-        this.dirtyAt ??= eventAt;
-      }
+      } else this.#keepForLater(eventAt);
     } catch (error) {
       console.error("the sketch could not be captured", error);
+      this.#keepForLater(eventAt);
     } finally {
       this.isCapturing = false;
       this.#schedule();
       this.#tell();
     }
+  }
+
+  #keepForLater(eventAt) {
+    this.dirtyAt ??= eventAt;
+    this.pausedUntil = performance.now() + AGAIN_MS;
   }
 
   /** For how long still the waiting place is not to be had, unless an answer frees it before. */

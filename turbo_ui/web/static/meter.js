@@ -5,7 +5,7 @@ const FPS_WINDOW_MS = 2000;
 
 /** The stages of one frame in the order in which they happen, with what each word means. */
 export const STAGES = [
-  ["wait", "client", "From the newest pen or key event to the moment its sketch was taken: a display frame, or until the server could take one more."],
+  ["wait", "client", "From the newest pen or key event to the moment its sketch was taken: until the server could take one more."],
   ["capture", "client", "Drawing the board at the model's size."],
   ["encode", "client", "Finding what changed on the board and compressing it, in a worker beside the page."],
   ["network", "network", "Travelling to the server and back: the round trip minus all the server's own stages."],

@@ -70,6 +70,7 @@ class Page {
     this.keeping = new Keeping(
       this.shelf,
       (withHistory) => this.#state(withHistory),
+      () => Boolean(this.board.active),
       () => this.status.say("This browser's storage is full: the board will not survive a reload.", "error"),
     );
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
@@ -127,7 +128,6 @@ class Page {
   // ---- what goes out
 
   #inked(eventTime) {
-    this.toolbar?.update(this.board.document);
     this.inkVersion += 1;
     this.version += 1;
     if (this.session && this.controls.values.is_live) this.session.loop.touch(eventTime);
@@ -140,17 +140,18 @@ class Page {
     const isCaughtUp = name === "is_live" && this.controls.values.is_live;
     if (NOT_IN_A_PICTURE.includes(name) && !isCaughtUp) return;
     this.version += 1;
-    if (!this.controls.values.is_live) return;
-    const at = performance.now();
     clearTimeout(this.typing);
-    if (name === "prompt") this.typing = setTimeout(() => this.session.loop.touch(at), this.debounceMs);
-    else this.session.loop.touch(at);
+    const at = performance.now();
+    const touch = () => this.controls.values.is_live && this.session.loop.touch(at);
+    if (name === "prompt") this.typing = setTimeout(touch, this.debounceMs);
+    else touch();
     if (name === "model") this.#showModels(this.session.models, this.session.activeModel);
   }
 
   /** The request as it is now; `sentKey` names the sketch that the server already has. */
   async #capture(sentKey, model) {
     const { version } = this;
+    clearTimeout(this.typing); // the newest words go along
     const params = this.controls.params(model);
     const key = `${this.inkVersion} ${params.width}x${params.height}`;
     if (key === sentKey && this.session.way === "websocket") return { params, version, image: { isNew: false, key } };
@@ -310,7 +311,7 @@ class Page {
   async #download() {
     try {
       await this.picture.landed(); // what is kept is a finished picture, with the request that made it
-      const { name, bytes } = await this.session.savePng(this.picture.final.header.request_id);
+      const { name, bytes } = await this.session.savePng(this.picture.final);
       download(name, bytes, "image/png");
     } catch (error) {
       this.status.say(error.message, "error");

@@ -27,7 +27,7 @@ export class Picture {
 
   /**
    * Paints one frame, which came at `at` and whose `image` may be on the way. Resolves to { unpack, paint } in ms
-   * once it is on the display, or to null where a newer one has been painted.
+   * once it is on the display, or to null where a newer one was there first.
    */
   async paint(header, bytes, type, { at, image: coming }) {
     const { request_id: requestId, step = 1, is_last: isLast = true } = header;
@@ -48,7 +48,8 @@ export class Picture {
       this.final = { header, bytes, type };
       for (const resolve of this.landing.splice(0)) resolve();
     }
-    await displayed();
+    const isShown = await displayed(() => this.paintedId === requestId && this.paintedStep === step);
+    if (!isShown) return null; // painted over before any display frame
     this.shownId = Math.max(this.shownId, requestId);
     return { unpack: unpackedAt - at, paint: performance.now() - unpackedAt };
   }
@@ -141,13 +142,17 @@ async function unpackedHere(bytes, type) {
   return { image, unpackedAt: performance.now() };
 }
 
-/** Resolves when what was drawn so far has been handed to the display; at once in a hidden tab. */
-function displayed() {
-  if (document.hidden) return Promise.resolve();
+/**
+ * Resolves when what was drawn so far has been handed to the display, to what `isStill()` said at that display
+ * frame; at once in a hidden tab.
+ */
+function displayed(isStill) {
+  if (document.hidden) return Promise.resolve(isStill());
   return new Promise((resolve) => {
     requestAnimationFrame(() => {
+      const isShown = isStill();
       const { port1, port2 } = new MessageChannel();
-      port1.onmessage = resolve;
+      port1.onmessage = () => resolve(isShown);
       port2.postMessage(null);
     });
   });

@@ -64,7 +64,7 @@ export class Refiner {
   again() {
     this.turn += 1;
     this.id = null;
-    this.#tell("draft");
+    if (this.state !== "draft") this.#tell("draft");
     this.look();
   }
 

@@ -41,8 +41,10 @@ export class Session {
     return this.models.find(({ id }) => id === this.activeModel) ?? null;
   }
 
-  /** Asks for the PNG of a painted frame; resolves to { name, bytes }. */
-  savePng(requestId) {
+  /** The PNG of a finished picture, with the request that made it: resolves to { name, bytes }. */
+  savePng({ header: { request_id: requestId, request }, bytes, type }) {
+    const name = `turbo-ui-${request.model}-${request.seed}.png`;
+    if (type === "image/png") return Promise.resolve({ name, bytes }); // it came so, as an event
     if (this.way !== "websocket") return Promise.reject(new Error("The server cannot be reached now."));
     return new Promise((resolve, reject) => {
       this.saving.set(requestId, { resolve, reject });
