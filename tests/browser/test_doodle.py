@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from harness.app_process import AppProcess
-from harness.drawer import OpenPage
+from harness.drawer import Drawer, OpenPage
+
+WATCH = """() => {
+  const { page } = window.turboUI.session, { onPainted } = page;
+  window.seen = [];
+  page.onPainted = (header, ...rest) => {
+    window.seen.push(header.request);
+    onPainted(header, ...rest);
+  };
+}"""
+"""From now on the page notes the request of each picture that it shows."""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +44,11 @@ def test_draw_type_undo_and_pick_an_example(app: AppProcess, open_page: OpenPage
     drawer.page.keyboard.press("Escape")
     drawer.tool("undo").click()
     drawer.wait_for_rest()
+    undone = drawer.picture()
+    drawer.tool("redo").click()
+    drawer.wait_until(lambda: drawer.picture() != undone)
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.picture() == undone)
     drawer.page.locator(".example").nth(2).click()
     drawer.wait_for_rest()
     drawer.wait_until(lambda: drawer.request()["prompt"] == drawer.prompt().input_value())
@@ -75,6 +91,96 @@ def test_more_steps_than_the_strength_allows_is_explained(
     drawer.choose("#steps", "Auto")
     drawer.stroke(0.4)
     drawer.wait_for_rest()
+
+
+def test_two_pages_drawing_at_once_never_mix(app: AppProcess, open_page: OpenPage) -> None:
+    one, two = open_page(app.url), open_page(app.url)
+    one.prompt().fill("a red car")
+    two.prompt().fill("a green tree")
+    for drawer, words in ((one, "a red car"), (two, "a green tree")):
+        drawer.wait_until(lambda d=drawer, w=words: d.request()["prompt"] == w)  # type: ignore[misc]
+        drawer.page.evaluate(WATCH)
+    for y in (0.2, 0.4, 0.6):
+        one.pen_down(0.1, y)
+        two.pen_down(0.1, 1 - y)
+        for x in (0.3, 0.5, 0.7):
+            one.move(x, y)
+            two.move(x, 1 - y)
+        one.pen_up()
+        two.pen_up()
+    one.wait_for_rest()
+    two.wait_for_rest()
+    seen = [drawer.page.evaluate("window.seen") for drawer in (one, two)]
+    assert {request["prompt"] for request in seen[0]} == {"a red car"}
+    assert {request["prompt"] for request in seen[1]} == {"a green tree"}
+    sketches = [{request["image"] for request in found} for found in seen]
+    assert min(map(len, sketches)) > 2
+    assert not sketches[0] & sketches[1]
+    assert one.picture() != two.picture()
+    one.wait_until(lambda: one.stats()["num_sessions"] >= 2)
+    one.wait_until(lambda: "people share" in one.page.locator("#latency").inner_text())
+
+
+def test_a_duplicated_tab_is_a_session_of_its_own(
+    app: AppProcess, new_context: Callable[..., BrowserContext]
+) -> None:
+    context = new_context()
+    original = Drawer(context.new_page()).open(app.url)
+    original.stroke(0.4)
+    original.page.wait_for_timeout(400)
+    kept = original.page.evaluate("JSON.stringify({...sessionStorage})")
+    board = original.board()
+    page = context.new_page()
+    # what a browser does when it duplicates a tab: the same storage, another page
+    page.add_init_script(
+        f"if (!sessionStorage.length) Object.assign(sessionStorage, JSON.parse({kept!r}))"
+    )
+    copy = Drawer(page).open(app.url)
+    tokens = [each.page.evaluate("sessionStorage['turbo-ui/token']") for each in (original, copy)]
+    assert tokens[0] != tokens[1]
+    copy.wait_until(
+        lambda: (
+            copy.page.evaluate("window.turboUI.shelf.tab")
+            != original.page.evaluate("window.turboUI.shelf.tab")
+        )
+    )
+    assert copy.board()["shown"] == board["shown"]
+    copy.stroke(0.8)
+    copy.wait_for_rest()
+    copy.page.wait_for_timeout(300)
+    assert original.board() == board
+    original.page.bring_to_front()
+    original.reload()
+    assert original.board()["shown"] == board["shown"]
+
+
+def test_a_killed_server_comes_back_and_frames_go_on(tmp_path: Path, open_page: OpenPage) -> None:
+    app = AppProcess(tmp_path, "--device", "cpu").start()
+    try:
+        drawer = open_page(app.url)
+        drawer.stroke(0.2)
+        drawer.pen_down(0.2, 0.4)
+        drawer.move(0.4, 0.4)
+        board = drawer.board()
+        app.kill()
+        drawer.wait_until(lambda: not drawer.stats()["connected"])
+        before = drawer.picture()
+        assert "Reconnecting" in drawer.page.locator("[data-lane]").inner_text()
+        drawer.move(0.6, 0.5)
+        assert drawer.picture() == before
+        app.start()
+        drawer.wait_until(lambda: drawer.stats()["connected"], within_s=20)
+        drawer.wait_until(lambda: drawer.picture() != before)
+        frames = drawer.stats()["frames"]
+        drawer.move(0.8, 0.4)
+        drawer.wait_until(lambda: drawer.stats()["frames"] > frames)
+        drawer.pen_up()
+        after = drawer.board()
+        assert after["shown"][:-1] == board["shown"]
+        last = next(each for each in after["objects"] if each["id"] == after["shown"][-1])
+        assert len(last["points"]) > 5
+    finally:
+        app.kill()
 
 
 def test_the_app_stops_within_seconds(tmp_path: Path, open_page: OpenPage) -> None:

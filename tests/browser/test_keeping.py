@@ -35,35 +35,6 @@ def test_a_reload_loses_nothing(open_page: OpenPage) -> None:
     assert drawer.complaints == []
 
 
-def test_a_killed_server_comes_back_and_frames_go_on(tmp_path: Path, open_page: OpenPage) -> None:
-    app = AppProcess(tmp_path, program=STANDIN).start()
-    try:
-        drawer = open_page(app.url)
-        drawer.stroke(0.2)
-        drawer.pen_down(0.2, 0.4)
-        drawer.move(0.4, 0.4)
-        board = drawer.board()
-        app.kill()
-        drawer.wait_until(lambda: not drawer.stats()["connected"])
-        before = drawer.picture()
-        assert "Reconnecting" in drawer.page.locator("[data-lane]").inner_text()
-        drawer.move(0.6, 0.5)
-        assert drawer.picture() == before
-        app.start()
-        drawer.wait_until(lambda: drawer.stats()["connected"], within_s=20)
-        drawer.wait_until(lambda: drawer.picture() != before)
-        frames = drawer.stats()["frames"]
-        drawer.move(0.8, 0.4)
-        drawer.wait_until(lambda: drawer.stats()["frames"] > frames)
-        drawer.pen_up()
-        after = drawer.board()
-        assert after["shown"][:-1] == board["shown"]
-        last = next(each for each in after["objects"] if each["id"] == after["shown"][-1])
-        assert len(last["points"]) > 5
-    finally:
-        app.kill()
-
-
 def test_a_server_that_takes_small_sketches_gets_small_ones(
     tmp_path: Path, open_page: OpenPage
 ) -> None:
@@ -89,61 +60,6 @@ def test_a_server_that_takes_small_sketches_gets_small_ones(
         assert drawer.stats()["connected"] is True
     finally:
         app.kill()
-
-
-def test_two_pages_drawing_at_once_never_mix(open_page: OpenPage) -> None:
-    one, two = open_page(), open_page()
-    one.prompt().fill("the first page")
-    two.prompt().fill("the second page")
-    for y in (0.2, 0.4, 0.6):
-        one.pen_down(0.1, y)
-        two.pen_down(0.1, 1 - y)
-        for x in (0.3, 0.5, 0.7):
-            one.move(x, y)
-            two.move(x, 1 - y)
-        one.pen_up()
-        two.pen_up()
-    one.wait_for_rest()
-    two.wait_for_rest()
-    one.wait_until(lambda: one.request()["prompt"] == "the first page")
-    two.wait_until(lambda: two.request()["prompt"] == "the second page")
-    assert one.picture() != two.picture()
-    assert one.request()["image"] != two.request()["image"]
-    one.wait_until(lambda: one.stats()["num_sessions"] >= 2)
-    one.wait_until(lambda: "people share" in one.page.locator("#latency").inner_text())
-
-
-def test_a_duplicated_tab_is_a_session_of_its_own(
-    server: AppProcess, new_context: NewContext
-) -> None:
-    context = new_context()
-    original = Drawer(context.new_page()).open(server.url)
-    original.stroke(0.4)
-    original.page.wait_for_timeout(400)
-    kept = original.page.evaluate("JSON.stringify({...sessionStorage})")
-    board = original.board()
-    page = context.new_page()
-    # what a browser does when it duplicates a tab: the same storage, another page
-    page.add_init_script(
-        f"if (!sessionStorage.length) Object.assign(sessionStorage, JSON.parse({kept!r}))"
-    )
-    copy = Drawer(page).open(server.url)
-    tokens = [each.page.evaluate("sessionStorage['turbo-ui/token']") for each in (original, copy)]
-    assert tokens[0] != tokens[1]
-    copy.wait_until(
-        lambda: (
-            copy.page.evaluate("window.turboUI.shelf.tab")
-            != original.page.evaluate("window.turboUI.shelf.tab")
-        )
-    )
-    assert copy.board()["shown"] == board["shown"]
-    copy.stroke(0.8)
-    copy.wait_for_rest()
-    copy.page.wait_for_timeout(300)
-    assert original.board() == board
-    original.page.bring_to_front()
-    original.reload()
-    assert original.board()["shown"] == board["shown"]
 
 
 def test_the_board_is_not_written_under_the_moving_pen(open_page: OpenPage) -> None:
