@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from turbo_ui.errors import ModelUnavailable
 
@@ -34,6 +35,23 @@ MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
 
 UNET_PREFIX = "model.diffusion_model."
+
+FP8 = ("F8_E4M3", "F8_E5M2")
+FLOATS = (*FP8, "F16", "BF16", "F32", "F64")
+"""Numbers that can be taken as they are."""
+
+WEIGHT_SCALES = (".scale_weight", ".weight_scale")
+"""What ComfyUI calls the one number that all of a layer's fp8 weights are to be multiplied with:
+its older and its newer files."""
+_SCALE = re.compile(r"\.(scale_weight|weight_scal|pre_quant_scale)\w*$")
+"""Those, and what is known of other ways to keep weights in few bits."""
+
+
+class Stored(NamedTuple):
+    """A tensor as a file's header tells it; `dtype` in the format's words, such as "F16"."""
+
+    shape: tuple[int, ...]
+    dtype: str
 
 
 def index_of(folder: Path) -> dict[str, Any]:
@@ -59,7 +77,13 @@ def index_of(folder: Path) -> dict[str, Any]:
 
 
 def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor in a safetensors file, read from its header.
+    """The shape of each tensor in a safetensors file, read from its header; raises as
+    `stored_of` does."""
+    return {name: tensor.shape for name, tensor in stored_of(path).items()}
+
+
+def stored_of(path: Path) -> dict[str, Stored]:
+    """Shape and number type of each tensor in a safetensors file, read from its header.
 
     Raises:
         ModelUnavailable: it is not there, is no safetensors file, or is not all there.
@@ -74,7 +98,10 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
             if not 2 <= length <= min(MAX_HEADER_BYTES, size_bytes - 8):
                 raise ValueError("its header does not fit into it")
             header = json.loads(file.read(length))
-        shapes = {name: tuple(entry["shape"]) for name, entry in _tensors(header)}
+        stored = {
+            name: Stored(tuple(entry["shape"]), str(entry["dtype"]))
+            for name, entry in _tensors(header)
+        }
         ends = [entry["data_offsets"][1] for _, entry in _tensors(header)]
     except FileNotFoundError:
         raise ModelUnavailable(path.name, "the file is not there", "Check the path.") from None
@@ -85,7 +112,36 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
     if size_bytes < wanted_bytes:
         reason = f"{path.name} is cut short: {size_bytes:,} of {wanted_bytes:,} bytes are there"
         raise ModelUnavailable(path.name, reason, "Get the file again.")
-    return shapes
+    return stored
+
+
+def check_numbers(path: Path, *, can_scale: bool) -> None:
+    """Says whether a file's weights are numbers, or stand for numbers in a way that is not known.
+
+    Args:
+        can_scale: the reader multiplies fp8 weights with one scale a layer (`WEIGHT_SCALES`).
+
+    Raises:
+        ModelUnavailable: as for `stored_of`, or they are kept in few bits in another way.
+    """
+    tensors = stored_of(path)
+    for name, tensor in tensors.items():
+        if _SCALE.search(name) and not (can_scale and _is_plain_scale(tensors, name)):
+            how = f"with scales of a kind that is not known here ({name})"
+        elif name.endswith(".weight") and tensor.dtype not in FLOATS:
+            how = f"as whole numbers or codes ({name} is {tensor.dtype})"
+        else:
+            continue
+        reason = f"{path.name} holds weights in few bits, {how}"
+        raise ModelUnavailable(path.name, reason, "Get the file in fp16, or in fp8 without scales.")
+
+
+def _is_plain_scale(tensors: Mapping[str, Stored], name: str) -> bool:
+    """One number for a whole fp8 weight that is there."""
+    layer, _, last = name.rpartition(".")
+    weight = tensors.get(f"{layer}.weight")
+    is_one = math.prod(tensors[name].shape) == 1 and tensors[name].dtype in FLOATS
+    return is_one and f".{last}" in WEIGHT_SCALES and weight is not None and weight.dtype in FP8
 
 
 def num_parameters(shapes: Mapping[str, tuple[int, ...]]) -> int:

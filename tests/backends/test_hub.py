@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +101,7 @@ class FakeHub:
         error_on_ask, error_on_download: raised there.
         has_cache: its files are in the cache already.
         lost: but these.
+        free_bytes: on the disk.
     """
 
     folder: Path
@@ -107,6 +109,7 @@ class FakeHub:
     error_on_download: Exception | None = None
     has_cache: bool = False
     lost: tuple[str, ...] = ()
+    free_bytes: int = 10**12
     files: dict[str, int] = field(default_factory=lambda: dict(SD_FILES))
     asked: list[dict[str, Any]] = field(default_factory=list)
 
@@ -126,7 +129,7 @@ class FakeHub:
         self.asked.append({"repo": repo, **options})
         if self.error_on_download is not None:
             raise self.error_on_download
-        self.download(options["tqdm_class"])
+        self.download(options["tqdm_class"], hub.model_files(self.files))
         return str(self.folder)
 
     def fill_cache(self) -> None:
@@ -135,15 +138,18 @@ class FakeHub:
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(INDEX) if name == "model_index.json" else "")
 
-    def download(self, bar_class: Any) -> None:
-        """As the hub's client does: bars for what came, for what is on the disk, and for files."""
+    def download(self, bar_class: Any, names: list[str]) -> None:
+        """As the hub's client does: bars for what came, for what is on the disk, and for files. It
+        adds a file's size to the totals when it begins with it, and skips what is in the cache."""
         came = bar_class(desc="Downloading bytes", total=0, initial=0, unit="B", unit_scale=True)
         kept = bar_class(desc="Reconstructing", total=0, initial=0, unit="B", unit_scale=True)
-        with bar_class(desc="Fetching 2 files", total=2) as files:
-            kept.total = came.total = 4_000_000_000
-            for _ in range(2):
-                kept.update(1_000_000_000)
-                came.update(1_000_000_000)
+        with bar_class(desc="Fetching files", total=len(names)) as files:
+            for name in names:
+                if not self.has_cache or name in self.lost:
+                    kept.total += self.files[name]
+                    came.total += self.files[name]
+                    kept.update(self.files[name])
+                    came.update(self.files[name])
                 files.update(1)
         kept.set_description("Reconstruction complete")
         came.set_description_str("Download complete")
@@ -155,6 +161,9 @@ def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     monkeypatch.setattr(hub, "HfApi", lambda: fake)
     monkeypatch.setattr(hub, "snapshot_download", fake.snapshot_download)
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        hub.shutil, "disk_usage", lambda where: SimpleNamespace(free=fake.free_bytes)
+    )
     return fake
 
 
@@ -179,35 +188,66 @@ def test_a_download_asks_for_the_chosen_files_of_the_revision(fake_hub: FakeHub)
     assert asked["allow_patterns"] == hub.model_files(SD_FILES)
 
 
-def test_a_download_tells_bytes_and_speed(
-    fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+Meter = hub._Meter
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks what time it is waits a second."""
     clock = FakeClock()
 
-    def ticking() -> float:
+    def tick() -> float:
         clock.pass_ms(1000)
         return clock()
 
-    monkeypatch.setattr(hub, "_Meter", lambda title, report: Meter(title, report, ticking))
+    monkeypatch.setattr(hub, "_Meter", partial(Meter, clock=tick))
+
+
+LARGE = {
+    "model_index.json": 0,
+    "unet/diffusion_pytorch_model.safetensors": 3 * 10**9,
+    "vae/diffusion_pytorch_model.safetensors": 10**9,
+}
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_download_tells_bytes_and_speed(
+    fake_hub: FakeHub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake_hub.files = LARGE
     told = Told()
     fetch(told)
-    numbers = [report for report in told.reports if "num_bytes" in report]
-    assert [report["num_bytes"] for report in numbers] == [10**9, 10**9, 2 * 10**9, 2 * 10**9]
+    numbers = [report for report in told.reports if report.get("num_bytes")]
+    assert [report["num_bytes"] for report in numbers] == [3e9, 3e9, 4e9, 4e9]
     assert {report["state"] for report in told.reports} == {"downloading"}
+    assert numbers[0]["progress"] == 0.75
     last = numbers[-1]
-    assert last["total_bytes"] == 4_000_000_000
-    assert last["progress"] == 0.5
-    assert last["bytes_per_s"] == pytest.approx(2e9 / 4)
-    assert "2.00 of 4.00 GB, 500.0 MB/s" in last["text"]
+    assert last["progress"] == 1.0
+    assert last["bytes_per_s"] == pytest.approx(4e9 / 6)
+    assert "4.00 of 4.00 GB, 666.7 MB/s" in last["text"]
     assert capfd.readouterr().err == "", "no bars on the console"
 
 
-Meter = hub._Meter
+@pytest.mark.usefixtures("ticking")
+@pytest.mark.parametrize("in_cache", [(), ("unet/diffusion_pytorch_model.safetensors",)])
+def test_what_a_download_has_to_fetch_is_told_from_the_first_report(
+    fake_hub: FakeHub, in_cache: tuple[str, ...]
+) -> None:
+    fake_hub.files = LARGE
+    fake_hub.has_cache = bool(in_cache)
+    fake_hub.lost = tuple(LARGE.keys() - {*in_cache, "model_index.json"}) if in_cache else ()
+    told = Told()
+    fetch(told)
+    numbers = [report for report in told.reports if "total_bytes" in report]
+    assert {report["total_bytes"] for report in numbers} == {1e9 if in_cache else 4e9}
+    progress = [report["progress"] for report in numbers]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
 
 
 def test_bytes_are_told_twice_a_second_at_most() -> None:
     clock, told = FakeClock(), Told()
-    meter = Meter("SD-Turbo", told, clock)
+    meter = Meter("SD-Turbo", told, 1000, clock)
     meter.bars.append(SimpleNamespace(n=0, total=1000, initial=0))
     for _ in range(50):
         clock.pass_ms(50)
@@ -218,7 +258,7 @@ def test_bytes_are_told_twice_a_second_at_most() -> None:
 
 def test_a_resumed_download_does_not_count_what_was_there_as_speed() -> None:
     clock, told = FakeClock(), Told()
-    meter = Meter("SD-Turbo", told, clock)
+    meter = Meter("SD-Turbo", told, 1000, clock)
     meter.bars.append(SimpleNamespace(n=900, total=1000, initial=800))
     clock.pass_ms(1000)
     meter.tell()
@@ -268,13 +308,30 @@ ERRORS: list[tuple[str, Exception, list[str]]] = [
         caused(LocalEntryNotFoundError("no"), NO_SPACE),
         ["disk is full (No space"],
     ),
+    (
+        "403, as the cause",
+        caused(LocalEntryNotFoundError("no"), http_error(403)),
+        ["does not let this token read"],
+    ),
+    ("429, as the cause", caused(LocalEntryNotFoundError("no"), http_error(429)), ["too many"]),
+    ("503, as the cause", caused(LocalEntryNotFoundError("no"), http_error(503)), ["answered 503"]),
+    (
+        "gated, as the cause",
+        caused(LocalEntryNotFoundError("no"), GatedRepoError("no", response=answer(403))),
+        ["licence has to be accepted"],
+    ),
+    (
+        "no route, as the cause",
+        caused(LocalEntryNotFoundError("no"), httpx2.ConnectError("no")),
+        ["hub cannot be reached"],
+    ),
     ("reset", ConnectionResetError(errno.ECONNRESET, "reset by peer"), ["hub cannot be reached"]),
     ("timeout", TimeoutError("The read operation timed out"), ["hub cannot be reached"]),
     ("no such host", socket.gaierror(-2, "Name or service not known"), ["hub cannot be reached"]),
     ("unreachable", OSError(errno.ENETUNREACH, "unreachable"), ["hub cannot be reached"]),
     ("reset, as the cause", caused(RuntimeError("no"), ConnectionResetError()), ["be reached"]),
     ("reset, said by hf_xet", XET_NO_NETWORK, ["hub cannot be reached"]),
-    ("surprise", RuntimeError("what?"), ["RuntimeError: what?", "is kept"]),
+    ("surprise", RuntimeError("what?"), ["RuntimeError: what?", "come whole are kept"]),
 ]
 
 
@@ -355,14 +412,30 @@ def test_a_repository_that_is_one_part_is_cached_with_its_weights(fake_hub: Fake
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(fake_hub: FakeHub) -> None:
     fake_hub.files["unet/diffusion_pytorch_model.fp16.safetensors"] = 10**15
-    with pytest.raises(ModelUnavailable, match="GB are needed"):
+    with pytest.raises(ModelUnavailable, match=r"GB are needed and .* GB are free"):
         fetch(Told())
     assert fake_hub.asked == []
 
 
+def test_a_full_disk_tells_what_broken_off_downloads_left_on_it(
+    fake_hub: FakeHub, tmp_path: Path
+) -> None:
+    """The hub's client begins such files anew."""
+    fake_hub.files, fake_hub.free_bytes = LARGE, 10**9
+    blobs = tmp_path / "cache" / "models--someone--model" / "blobs"
+    blobs.mkdir(parents=True)
+    with (blobs / "abc.0123.incomplete").open("wb") as file:
+        file.truncate(2_700_000_000)  # takes no room
+    with pytest.raises(ModelUnavailable) as caught:
+        fetch(Told())
+    assert "4.2 GB are needed and 1.0 GB are free" in caught.value.reason
+    assert "2.7 GB are left of downloads that broke off" in caught.value.reason
+    assert "*.incomplete" in caught.value.reason
+
+
 def test_bars_are_whole_tqdms_that_write_nothing() -> None:
     """The hub's client calls more of a bar than `update`."""
-    bar = hub._bars("SD-Turbo", Told())(desc="x", total=3, unit="B", file=io.StringIO())
+    bar = hub._bars("SD-Turbo", Told(), 3)(desc="x", total=3, unit="B", file=io.StringIO())
     bar.update(1)
     bar.refresh()
     bar.set_postfix_str("x", refresh=False)

@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import turbo_ui
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
@@ -138,6 +140,12 @@ def truncate(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:5000])
 
 
+def with_scale(folder: Path) -> None:
+    """As ComfyUI keeps fp8, which the library that reads a folder would not multiply."""
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    checkpoints_ldm.save(path, load_file(path) | {"conv_in.scale_weight": torch.ones(())})
+
+
 def pickle_instead(folder: Path) -> None:
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
@@ -178,6 +186,7 @@ def in_scheduler(**changed: Any) -> Callable[[Path], None]:
         (remove("unet/diffusion_pytorch_model.safetensors"), "no safetensors file"),
         (truncate, "unet cannot be loaded"),
         (pickle_instead, "pickle"),
+        (with_scale, "weights in few bits, with scales"),
     ],
 )
 def test_a_broken_model_says_what_is_wrong(

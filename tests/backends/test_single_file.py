@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -140,6 +142,12 @@ def test_sd3_in_one_file_with_its_text_encoders_inside(sd3_folder: Path, tmp_pat
         expected["text_projection.weight"],
     )
     assert "text_encoder_3" not in found, "T5 may be left out"
+    scaled = fp8(path, "text_encoders.")
+    in_fp8, meant = (
+        read_file(SPEC, file, torch.float32, configs=configs)["text_encoder_2"].state_dict()
+        for file in (scaled, tmp_path / "meant.safetensors")
+    )
+    assert all(torch.equal(in_fp8[key], tensor) for key, tensor in meant.items())
 
 
 def sd3_without(
@@ -221,6 +229,191 @@ def test_sd3_is_counted_without_being_read(
             gone = config.hidden_size**2 if (name, what) == ("text_encoder", "files") else 0
             assert found.pop(name) == sum(stored.values()) - gone, name
     assert found == {}
+
+
+def fp8(path: Path, like: str, names: tuple[str, str] = ("scale_weight", "scale_input")) -> Path:
+    """A copy in which weights whose names begin with `like` are in fp8 with scales, as ComfyUI
+    keeps them; and beside it, as `meant.safetensors`, one with the numbers that are meant."""
+    stored, meant = load_file(path), load_file(path)
+    for key, tensor in list(stored.items()):
+        if not (key.startswith(like) and key.endswith(".weight") and tensor.ndim == 2):
+            continue
+        scale = tensor.abs().max() / 448
+        stored[key] = (tensor / scale).to(torch.float8_e4m3fn)
+        meant[key] = stored[key].float() * scale
+        layer = key.removesuffix("weight")
+        stored |= {layer + names[0]: scale, layer + names[1]: torch.tensor(0.5)}
+    stored[f"{checkpoints_ldm.UNET if like else ''}scaled_fp8"] = torch.zeros(
+        2, dtype=torch.float8_e4m3fn
+    )
+    checkpoints_ldm.save(path.parent / "meant.safetensors", meant)
+    return checkpoints_ldm.save(path.parent / "scaled.safetensors", stored)
+
+
+@pytest.mark.parametrize(
+    "names", [("scale_weight", "scale_input"), ("weight_scale", "input_scale")], ids=["old", "new"]
+)
+def test_an_fp8_transformer_is_multiplied_by_its_scales(
+    sd3_folder: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    scaled = fp8(path, "model.diffusion_model.joint_blocks.", names)
+    found, expected = (
+        read_file(SPEC, file, torch.float32, named=named, configs=configs)["transformer"]
+        for file in (scaled, tmp_path / "meant.safetensors")
+    )
+    for key, tensor in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[key], tensor), key
+
+
+def test_an_fp8_unet_is_multiplied_by_its_scales(
+    checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    folder = checkpoint(vae_kind="kl")
+    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd")
+    path = checkpoints_ldm.sd_file(folder, tmp_path / "sd_turbo.safetensors")
+    scaled = fp8(path, "model.diffusion_model.")
+    found, expected = (
+        read_file(SPEC, file, torch.float32, configs=configs)["unet"]
+        for file in (scaled, tmp_path / "meant.safetensors")
+    )
+    for key, tensor in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[key], tensor), key
+
+
+@pytest.mark.parametrize(
+    ("file", "part"), [("clip_l", "text_encoder"), ("t5xxl", "text_encoder_3")]
+)
+def test_an_fp8_text_encoder_is_multiplied_by_its_scales(
+    sd3_folder: Path, tmp_path: Path, file: str, part: str
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    plain = tmp_path / "encoders" / f"{file}.safetensors"
+    scaled = fp8(Path(shutil.copy(plain, tmp_path)), "")
+    named.remove(plain)
+    found, expected = (
+        read_file(SPEC, path, torch.float32, named=[*named, each], configs=configs)[part]
+        for each in (scaled, tmp_path / "meant.safetensors")
+    )
+    for key, tensor in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[key], tensor), key
+
+
+def test_fp8_without_scales_is_taken_as_it_is(sd3_folder: Path, tmp_path: Path) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    rounded = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in load_file(path).items()}
+    checkpoints_ldm.save(path, rounded)
+    widened = {key: tensor.float() for key, tensor in rounded.items()}
+    wide = checkpoints_ldm.save(tmp_path / "wide.safetensors", widened)
+    found, expected = (
+        read_file(SPEC, file, torch.float32, named=named, configs=configs) for file in (path, wide)
+    )
+    for part in ("transformer", "vae"):
+        for key, tensor in expected[part].state_dict().items():
+            assert torch.equal(found[part].state_dict()[key], tensor), key
+
+
+ASKING = [partial(read_file, dtype=torch.float32), single_file.num_parameters]
+LAYER = "joint_blocks.0.x_block.attn.proj"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"weight_scale": torch.ones(64, 1)}, f"scales.*{LAYER}.weight_scale"),
+        ({"weight_scale_2": torch.ones(())}, f"scales.*{LAYER}.weight_scale_2"),
+        ({"weight": torch.ones(64, 64, dtype=torch.int8)}, f"whole numbers.*{LAYER}.weight"),
+    ],
+    ids=["by rows", "in blocks", "int8"],
+)
+@pytest.mark.parametrize("ask", ASKING)
+def test_weights_in_few_bits_of_another_kind_are_refused(
+    sd3_folder: Path,
+    tmp_path: Path,
+    more: dict[str, torch.Tensor],
+    said: str,
+    ask: Callable[..., Any],
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    key = f"model.diffusion_model.{LAYER}"
+    state = load_file(path)
+    state[f"{key}.weight"] = state[f"{key}.weight"].to(torch.float8_e4m3fn)
+    checkpoints_ldm.save(path, state | {f"{key}.{name}": each for name, each in more.items()})
+    with pytest.raises(ModelUnavailable, match=said) as caught:
+        ask(SPEC, path, named=named, configs=configs)
+    assert caught.value.model == SPEC.id
+    assert "Get the file in fp16" in caught.value.remedy
+
+
+def test_a_text_encoder_in_few_bits_of_another_kind_is_refused(
+    sd3_folder: Path, tmp_path: Path
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    file = tmp_path / "encoders" / "t5xxl.safetensors"
+    key = f"{text_encoders.T5_MARK}_scale"
+    checkpoints_ldm.save(file, load_file(file) | {key: torch.ones(())})
+    with pytest.raises(ModelUnavailable, match=r"t5xxl\.safetensors.*scales") as caught:
+        read_file(SPEC, path, torch.float32, named=named, configs=configs)
+    assert caught.value.model == SPEC.id
+
+
+def test_two_files_of_one_text_encoder_in_a_folder_are_both_named(
+    sd3_folder: Path, tmp_path: Path
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    folder = tmp_path / "encoders"
+    rounded = {
+        key: tensor.to(torch.float8_e4m3fn)
+        for key, tensor in load_file(folder / "t5xxl.safetensors").items()
+    }
+    checkpoints_ldm.save(folder / "t5xxl_fp8.safetensors", rounded)
+    both = "2 files hold T5: t5xxl.safetensors and t5xxl_fp8.safetensors"
+    for several in ([folder], sorted(folder.glob("*.safetensors"))):
+        with pytest.raises(ModelUnavailable, match=both) as caught:
+            read_file(SPEC, path, torch.float32, named=several, configs=configs)
+    assert "a file that is named itself goes before those of a folder" in caught.value.remedy
+    meant = [folder / "t5xxl.safetensors", folder]
+    found, expected = (
+        read_file(SPEC, path, torch.float32, named=each, configs=configs)["text_encoder_3"]
+        for each in (meant, named)
+    )
+    assert torch.equal(found.shared.weight, expected.shared.weight)
+
+
+def test_what_is_no_text_encoder_is_passed_over_in_a_folder(
+    sd3_folder: Path, tmp_path: Path
+) -> None:
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    folder = tmp_path / "encoders"
+    checkpoints_ldm.save(folder / "a_lora.safetensors", {"lora_te.weight": torch.zeros(1)})
+    found = read_file(SPEC, path, torch.float32, named=[folder], configs=configs)
+    assert "text_encoder_3" in found
+    alone = [*named, folder / "a_lora.safetensors"]
+    with pytest.raises(ModelUnavailable, match=r"a_lora\.safetensors is no text encoder"):
+        read_file(SPEC, path, torch.float32, named=alone, configs=configs)
+    (folder / "cut.safetensors").write_bytes(b"PK")
+    with pytest.raises(ModelUnavailable, match=r"cut\.safetensors cannot be read"):
+        read_file(SPEC, path, torch.float32, named=[folder], configs=configs)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "said"),
+    [
+        ("StableDiffusionXLPipeline", "other holds no text encoders of Stable Diffusion 3"),
+        ("FluxPipeline", "other holds no text encoders .* it is a FluxPipeline"),
+    ],
+)
+@pytest.mark.parametrize("ask", ASKING)
+def test_text_encoders_of_a_folder_of_another_family_are_refused(
+    sd3_folder: Path, tmp_path: Path, pipeline: str, said: str, ask: Callable[..., Any]
+) -> None:
+    path, _, configs = sd3_without(sd3_folder, tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    with pytest.raises(ModelUnavailable, match=said) as caught:
+        ask(SPEC, path, named=[other], configs=configs)
+    assert caught.value.model == SPEC.id
 
 
 def test_a_named_text_encoder_that_is_none(sd3_folder: Path, tmp_path: Path) -> None:

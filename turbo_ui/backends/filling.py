@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 
+from turbo_ui import weights
 from turbo_ui.backends import parts
 from turbo_ui.backends.clip_vocabulary import clip_tokenizer
 from turbo_ui.catalog import ModelSpec
@@ -65,6 +66,18 @@ def tokenizer(folder: Path) -> Any:
         return parts.part_class("CLIPTokenizer").from_pretrained(str(folder), local_files_only=True)
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     return clip_tokenizer(config["pad_token"], config["model_max_length"])
+
+
+def unscaled(state: State, dtype: torch.dtype) -> State:
+    """The same dictionary, its fp8 weights multiplied with the scales beside them, in `dtype`.
+
+    What else is said of them tells how to compute in fp8, and is passed over by `filled`.
+    """
+    for key in [key for key in state if key.endswith(weights.WEIGHT_SCALES)]:
+        scale = state.pop(key).float().reshape(())
+        weight = f"{key.rpartition('.')[0]}.weight"
+        state[weight] = (state[weight].float() * scale).to(dtype)
+    return state
 
 
 def without_prefix(state: State, prefix: str) -> State:

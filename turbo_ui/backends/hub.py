@@ -79,12 +79,13 @@ def fetch(
         reason = f"{repo} holds no safetensors files of a diffusers model"
         raise ModelUnavailable(spec.id, reason, "Choose another repository.")
     try:
-        _check_disk(repo, revision, {name: sizes[name] for name in files})
+        missing_bytes = _missing_bytes(repo, revision, {name: sizes[name] for name in files})
+        _check_disk(missing_bytes)
         folder = snapshot_download(
             repo,
             revision=revision,
             allow_patterns=[glob.escape(name) for name in files],
-            tqdm_class=_bars(spec.title, report),
+            tqdm_class=_bars(spec.title, report, missing_bytes),
         )
     except Exception as error:
         raise explained(spec, repo, revision, error) from error
@@ -168,29 +169,36 @@ def _one_variant(names: list[str]) -> list[str]:
     return half or plain
 
 
-def _check_disk(repo: str, revision: str | None, sizes: Mapping[str, int]) -> None:
-    """Says at once what would come after gigabytes: that they do not fit."""
+def _missing_bytes(repo: str, revision: str | None, sizes: Mapping[str, int]) -> int:
+    """Of these files what is not in the cache. A file that broke off counts in full: the hub's
+    client begins it anew."""
     cached = _begun(repo, revision)
-    missing = [
+    return sum(
         size for name, size in sizes.items() if cached is None or not (cached / name).exists()
-    ]
-    where = Path(constants.HF_HUB_CACHE)
-    while not where.exists():
-        where = where.parent
+    )
+
+
+def _check_disk(missing_bytes: int) -> None:
+    """Says at once what would come after gigabytes: that they do not fit."""
+    cache = Path(constants.HF_HUB_CACHE)
+    where = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     free = shutil.disk_usage(where).free
-    needed = sum(missing) + MARGIN_BYTES
-    if missing and free < needed:
+    needed = missing_bytes + MARGIN_BYTES
+    if missing_bytes and free < needed:
         text = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
+        left = sum(file.stat().st_size for file in cache.glob("*/blobs/*.incomplete"))
+        if left:
+            text += f"; {left / 1e9:.1f} GB are left of downloads that broke off, *.incomplete"
         raise OSError(errno.ENOSPC, text)
 
 
-def _bars(title: str, report: LoadReport) -> type[Any]:
+def _bars(title: str, report: LoadReport, total_bytes: int) -> type[Any]:
     """A class of progress bars that show nothing and tell `report` bytes and speed.
 
     The hub's client makes several: one counts files, one the bytes that came, one those that are
     on the disk. The furthest in bytes is told.
     """
-    meter = _Meter(title, report)
+    meter = _Meter(title, report, total_bytes)
 
     class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
         monitor_interval = 0  # no thread that redraws what nobody sees
@@ -216,13 +224,20 @@ class _Meter:
     """Turns growing byte counts into reports: at most one in `REPORT_EVERY_S`.
 
     Args:
+        total_bytes: of all files that are fetched. The bars' own totals grow with each file that
+            is begun.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, title: str, report: LoadReport, clock: Callable[[], float] = time.monotonic
+        self,
+        title: str,
+        report: LoadReport,
+        total_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bars: list[Any] = []
+        self._total_bytes = total_bytes
         self._title = title
         self._report = report
         self._clock = clock
@@ -238,9 +253,7 @@ class _Meter:
         fresh = num_bytes - max(getattr(bar, "initial", 0) or 0 for bar in self.bars)
         spent = now - self._begun_at
         speed = fresh / spent if spent > 0 and fresh > 0 else None
-        # the bar of bytes on the disk knows the sizes; that of the network guesses
-        total = int(min((bar.total for bar in self.bars if bar.total), default=0))
-        total = max(total, num_bytes)
+        total = max(self._total_bytes, num_bytes)
         text = f"Downloading {self._title}: {num_bytes / 1e9:.2f} of {total / 1e9:.2f} GB"
         if speed is not None:
             text += f", {speed / 1e6:.1f} MB/s"

@@ -33,7 +33,8 @@ RuntimeError: only its words tell what it is."""
 
 UNREACHABLE = (
     "the hub cannot be reached and not all of the model is in the cache",
-    "Connect to the network and try again; what has come is kept. Or give a folder or a file.",
+    "Connect to the network and try again; files that have come whole are kept. Or give a folder "
+    "or a file.",
 )
 
 
@@ -54,7 +55,9 @@ def _explained(
         cache = constants.HF_HUB_CACHE
         remedy = f"Make room in {cache}, or set HF_HOME to a folder on a larger disk."
         return f"the disk is full ({words})", remedy
-    match error:
+    # what the hub answers about a file, the client tells as the cause of "not in the cache"
+    answers = (each for each in chain if isinstance(each, HfHubHTTPError))
+    match told := next(answers, error):
         case GatedRepoError():
             how = spec.how_to_get or (
                 f"Accept its licence on https://huggingface.co/{repo} with your account, make a "
@@ -71,14 +74,17 @@ def _explained(
         case LocalEntryNotFoundError():
             return UNREACHABLE
         case HfHubHTTPError():
-            return _status(getattr(error.response, "status_code", None))
+            return _status(getattr(told.response, "status_code", None))
         case _ if any(_is_no_network(each) for each in chain):
             return UNREACHABLE
         case OSError():
-            return f"its files could not be written ({error.strerror or error})", "Try again."
+            return f"its files could not be written ({told.strerror or told})", "Try again."
         case _:
             text = f"{type(error).__name__}: {str(error)[:300]}"
-            return f"the download failed ({text})", "Try again; what has come is kept."
+            return (
+                f"the download failed ({text})",
+                "Try again; files that have come whole are kept.",
+            )
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -155,7 +155,8 @@ def check_weights(spec: ModelSpec, part: Path) -> None:
     """Says what is wrong with a part's folder before anything is read.
 
     Raises:
-        ModelUnavailable: no folder, or no safetensors file in it, or one that is cut short.
+        ModelUnavailable: no folder, or no safetensors file in it, or one that is cut short, or
+            whose weights are kept in few bits.
     """
     if not part.is_dir():
         reason = f"its folder {part.name} is missing"
@@ -163,7 +164,7 @@ def check_weights(spec: ModelSpec, part: Path) -> None:
     files = list(part.glob("*.safetensors"))
     for file in files:
         try:
-            weights.shapes_of(file)
+            weights.check_numbers(file, can_scale=False)
         except ModelUnavailable as error:
             reason = f"its {part.name} cannot be loaded: {error.reason}"
             raise ModelUnavailable(spec.id, reason, error.remedy) from None

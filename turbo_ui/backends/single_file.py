@@ -24,7 +24,7 @@ from safetensors import safe_open
 
 from turbo_ui import weights
 from turbo_ui.backends import parts, text_encoders
-from turbo_ui.backends.filling import State, clip, filled, tokenizer, without_prefix
+from turbo_ui.backends.filling import State, clip, filled, tokenizer, unscaled, without_prefix
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
@@ -87,9 +87,10 @@ def num_parameters(
 
 
 def _header(spec: ModelSpec, path: Path) -> tuple[dict[str, tuple[int, ...]], weights.Architecture]:
-    """The shapes of a file's tensors, and its layout."""
+    """The shapes of a file's tensors, and its layout; its numbers are such as can be read."""
     try:
         shapes = weights.shapes_of(path)
+        weights.check_numbers(path, can_scale=True)
         return shapes, weights.architecture_of_shapes(path.name, shapes)
     except ModelUnavailable as error:
         raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
@@ -120,7 +121,8 @@ class _Reader:
     def tensors(self, *prefixes: str) -> State:
         """The tensors whose names begin so; none is an empty dict."""
         with safe_open(self._path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in self.keys if key.startswith(prefixes)}
+            state = {key: file.get_tensor(key) for key in self.keys if key.startswith(prefixes)}
+        return unscaled(state, self._dtype)
 
     def config(self, part: str) -> dict[str, Any]:
         return json.loads((self.configs / part / "config.json").read_text(encoding="utf-8"))

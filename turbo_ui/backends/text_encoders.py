@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from safetensors import safe_open
 
 from turbo_ui import weights
 from turbo_ui.backends import parts
-from turbo_ui.backends.filling import State, clip, filled, tokenizer, without_prefix
+from turbo_ui.backends.filling import State, clip, filled, tokenizer, unscaled, without_prefix
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
@@ -61,10 +61,10 @@ class _Found:
         shapes = weights.shapes_of(self.file)
         return {key: shape for key, shape in shapes.items() if key.startswith(self.prefix)}
 
-    def state(self) -> State:
+    def state(self, dtype: torch.dtype) -> State:
         with safe_open(self.file, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in self.shapes}
-        return without_prefix(state, self.prefix)
+        return without_prefix(unscaled(state, dtype), self.prefix)
 
 
 def read(
@@ -124,14 +124,14 @@ def _find(
     """Where they are: in a diffusers folder, or each in a file; the CLIPs are among them."""
     for folder in named:
         if folder.is_dir() and (folder / "model_index.json").is_file():
+            _check_family(spec, folder)
             return folder
     found = {
         name: _Found(path, prefix)
         for name, prefix in INSIDE.items()
         if any(key.startswith(prefix) for key in shapes)
     }
-    for file in _files(spec, named):
-        found[_kind(spec, file, configs)] = _Found(file, "")
+    found |= {name: _Found(file, "") for name, file in _named(spec, named, configs).items()}
     missing = [title for name, title in TITLES.items() if name not in found]
     if missing:
         reason = f"{path.name} holds no text encoders; missing are {' and '.join(missing)}"
@@ -139,21 +139,66 @@ def _find(
     return found
 
 
-def _files(spec: ModelSpec, named: Sequence[Path]) -> list[Path]:
-    """The weights among what was named, those in folders included."""
-    files: list[Path] = []
+def _check_family(spec: ModelSpec, folder: Path) -> None:
+    """A diffusers folder of another family has other text encoders, or others by these names."""
+    try:
+        architecture = weights.architecture_of(folder)
+        if architecture == "sd3":
+            return
+        what = f"it is of the layout {architecture}"
+    except ModelUnavailable as error:
+        what = error.reason
+    reason = f"{folder.name} holds no text encoders of Stable Diffusion 3: {what}"
+    raise ModelUnavailable(spec.id, reason, REMEDY)
+
+
+def _named(spec: ModelSpec, named: Sequence[Path], configs: Path) -> dict[str, Path]:
+    """The file of each text encoder among what was named.
+
+    What is none is passed over in a folder, where other models' files may lie, and refused where it
+    was named itself. A file that was named itself goes before those of a folder.
+    """
     for path in named:
-        if path.is_dir():
-            files += sorted(path.glob("*.safetensors"))
-        elif path.name != T5_VOCABULARY:
-            files.append(path)
         if not path.exists():
             raise ModelUnavailable(spec.id, f"the text encoder {path.name} is not there", REMEDY)
-    return files
+    folders = [path for path in named if path.is_dir()]
+    alone = [path for path in named if not path.is_dir() and path.name != T5_VOCABULARY]
+    chosen = _by_kind(spec, alone, configs)
+    if None in chosen:
+        raise _no_encoder(spec, chosen[None][0], configs)
+    within = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+    return _only_ones(spec, _by_kind(spec, within, configs) | chosen)
 
 
-def _kind(spec: ModelSpec, file: Path, configs: Path) -> str:
-    """Which text encoder a file holds, by its tensors' names and widths."""
+def _by_kind(spec: ModelSpec, files: Iterable[Path], configs: Path) -> dict[str | None, list[Path]]:
+    """Files by the text encoder that they hold; None is no such."""
+    answer: dict[str | None, list[Path]] = {}
+    for file in dict.fromkeys(files):
+        answer.setdefault(_kind(spec, file, configs), []).append(file)
+    return answer
+
+
+def _only_ones(spec: ModelSpec, found: Mapping[str | None, list[Path]]) -> dict[str, Path]:
+    """The one file of each; which of several is meant, only the user knows."""
+    answer: dict[str, Path] = {}
+    for kind, files in found.items():
+        if kind is None:
+            continue
+        if len(files) > 1:
+            names = " and ".join(file.name for file in files)
+            reason = f"{len(files)} files hold {TITLES.get(kind, 'T5')}: {names}"
+            remedy = "Name the one that is meant: a file that is named itself goes before those of"
+            raise ModelUnavailable(spec.id, reason, f"{remedy} a folder.")
+        try:
+            weights.check_numbers(files[0], can_scale=True)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(spec.id, error.reason, error.remedy) from None
+        answer[kind] = files[0]
+    return answer
+
+
+def _kind(spec: ModelSpec, file: Path, configs: Path) -> str | None:
+    """Which text encoder a file holds, by its tensors' names and widths; None where it is none."""
     try:
         shapes = weights.shapes_of(file)
     except ModelUnavailable as error:
@@ -161,13 +206,19 @@ def _kind(spec: ModelSpec, file: Path, configs: Path) -> str:
     if T5_MARK in shapes:
         return "text_encoder_3"
     width = shapes.get(CLIP_MARK, (0, 0))[-1]
-    widths = {name: _config(configs, name)["hidden_size"] for name in TITLES}
-    for name, known in widths.items():
-        if width == known:
-            return name
+    return next((name for name, known in _widths(configs).items() if known == width), None)
+
+
+def _no_encoder(spec: ModelSpec, file: Path, configs: Path) -> ModelUnavailable:
     reason = f"{file.name} is no text encoder of Stable Diffusion 3"
-    allowed = ", ".join(f"{TITLES[name]} of width {known}" for name, known in widths.items())
-    raise ModelUnavailable(spec.id, reason, f"Known are {allowed}, and T5.")
+    widths = _widths(configs).items()
+    allowed = ", ".join(f"{TITLES[name]} of width {known}" for name, known in widths)
+    return ModelUnavailable(spec.id, reason, f"Known are {allowed}, and T5.")
+
+
+def _widths(configs: Path) -> dict[str, int]:
+    """Of the CLIPs."""
+    return {name: _config(configs, name)["hidden_size"] for name in TITLES}
 
 
 def _clips(
@@ -175,7 +226,7 @@ def _clips(
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     for name in TITLES:
-        state = found[name].state()
+        state = found[name].state(dtype)
         if name == "text_encoder" and "text_projection.weight" not in state:
             # this model was trained on CLIP-L's pooled vector before its projection
             width = state[CLIP_MARK].shape[-1]
@@ -192,7 +243,7 @@ def _t5(
 ) -> dict[str, Any]:
     words = _t5_tokenizer(spec, found, named)
     with parts.reading(spec, "text_encoder_3"):
-        state = found.state()
+        state = found.state(dtype)
         state.setdefault("encoder.embed_tokens.weight", state[T5_WORDS])
     kind = parts.part_class("T5EncoderModel")
     folder = str(configs / "text_encoder_3")
