@@ -17,7 +17,17 @@ def test_an_invalid_request_names_field_value_and_allowed() -> None:
     assert error.user_text == "strength is 3; allowed: a number above 0 and at most 1"
 
 
-@pytest.mark.parametrize("value", ["x" * 10**6, b"y" * 10**6, list(range(10**5))])
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HUGE = ["x" * 10**6, b"y" * 10**6, list(range(10**5)), 10**5000, nested(10**5)]
+
+
+@pytest.mark.parametrize("value", HUGE, ids=lambda value: type(value).__name__)
 def test_a_huge_value_is_shown_short(value: object) -> None:
     assert len(str(errors.InvalidRequest("prompt", value, "less"))) < 200
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,82 @@ def test_a_file_is_read_once_and_again_when_it_changed(
     os.utime(file, ns=(1, 1))
     assert ask(hashes, file) != first
     assert len(read) == 2
+
+
+class SlowReading:
+    """Stands for files of many gigabytes: none is read before the gate opens.
+
+    Attributes:
+        read: the files, in the order in which they were begun.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.read: list[Path] = []
+        self.gate = threading.Event()
+        self._compute = file_hash.compute
+        monkeypatch.setattr(file_hash, "compute", self)
+
+    def __call__(self, path: Path, should_stop: Callable[[], bool]) -> str | None:
+        self.read.append(path)
+        assert self.gate.wait(10)
+        return self._compute(path, should_stop)
+
+
+def end_of_reading() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "turbo-ui-hash":
+            thread.join(10)
+
+
+def test_a_file_that_is_being_read_is_not_read_again_and_all_who_asked_are_told(
+    hashes: FileHashes, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a model is told to be ready once more while its file is still read."""
+    expected = file_hash.compute(file)
+    reading, told = SlowReading(monkeypatch), list[str]()
+    for _ in range(3):
+        hashes.find(file, told.append)
+    reading.gate.set()
+    end_of_reading()
+    assert told == [expected] * 3
+    assert reading.read == [file]
+
+
+def test_hashes_that_end_together_are_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, files = tmp_path / "hashes.json", [tmp_path / name for name in ("a", "b")]
+    reading, told = SlowReading(monkeypatch), list[str]()
+    replace, both_are_here = os.replace, threading.Barrier(2)
+
+    def replace_together(*paths: str | Path) -> None:
+        with suppress(threading.BrokenBarrierError):  # the other one waits for this one to end
+            both_are_here.wait(0.2)
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", replace_together)
+    hashes = FileHashes(cache)
+    for path in files:
+        path.write_bytes(path.name.encode())
+        hashes.find(path, told.append)
+    reading.gate.set()
+    end_of_reading()
+    kept = json.loads(cache.read_text(encoding="utf-8"))
+    assert len(told) == 2
+    assert sorted(kept.values()) == sorted(told)
+
+
+def test_a_file_that_could_not_be_read_can_be_asked_for_again(
+    hashes: FileHashes, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path, should_stop: Callable[[], bool]) -> str:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file_hash, "compute", broken)
+        hashes.find(file, lambda found: pytest.fail("there is no hash to tell"))
+        end_of_reading()
+    assert ask(hashes, file) == file_hash.compute(file)
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])

@@ -43,6 +43,7 @@ BLUE = np.full((8, 8, 3), (0, 0, 255), np.uint8)
         ("strength", math.nan),
         ("strength", math.inf),
         ("strength", -math.inf),
+        ("strength", 10**400),
         ("strength", "0.5"),
         ("strength", True),
         ("strength", None),

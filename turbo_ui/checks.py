@@ -11,13 +11,18 @@ from turbo_ui.errors import InvalidRequest
 
 
 def text(field: str, value: object, max_chars: int, min_chars: int = 0) -> str:
-    """A `str` of so many characters."""
+    """A `str` of so many characters, each of them whole: a lone surrogate, half a character, can
+    be neither encoded nor drawn from."""
     span = f"{min_chars} to {max_chars}" if min_chars else f"at most {max_chars}"
     allowed = f"a text of {span} characters"
     if not isinstance(value, str):
         raise InvalidRequest(field, value, allowed)
     if not min_chars <= len(value) <= max_chars:
         raise InvalidRequest(field, f"a text of {len(value)} characters", allowed)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(field, value, f"{allowed}, none of them half a character") from None
     return value
 
 
@@ -42,7 +47,10 @@ def number(
         allowed = f"a number above {low:g} and at most {high:g}"
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InvalidRequest(field, value, allowed)
-    answer = float(cast("float", value))
+    try:
+        answer = float(cast("float", value))
+    except OverflowError:  # a whole number of hundreds of digits
+        raise InvalidRequest(field, cast("int", value), allowed) from None
     is_too_low = answer < low or (answer == low and not is_low_allowed)
     if not math.isfinite(answer) or is_too_low or answer > high:
         raise InvalidRequest(field, answer, allowed)

@@ -109,5 +109,8 @@ def causes(error: BaseException) -> list[BaseException]:
 
 def shown(value: object) -> str:
     """`repr(value)`, shortened so that it fits into a message."""
-    text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str | bytes) else value)
+    try:
+        text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str | bytes) else value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"

@@ -43,8 +43,11 @@ def compute(path: Path, should_stop: Callable[[], bool] = lambda: False) -> str 
     return digest.hexdigest()[:NUM_DIGITS].upper()
 
 
+Tell = Callable[[str], None]
+
+
 class FileHashes:
-    """Hashes of files, computed behind the caller and remembered.
+    """Hashes of files, computed behind the caller and remembered. From any thread.
 
     Args:
         cache: a JSON file to remember them in; one that cannot be read or written is done without.
@@ -54,23 +57,24 @@ class FileHashes:
         self._cache = cache or cache_file()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[Tell]] = {}
+        """Who is to be told, by the key of each file that is being read."""
 
-    def find(self, path: Path, tell: Callable[[str], None]) -> None:
-        """Calls `tell` with the file's hash: at once where it is known, else from a thread."""
+    def find(self, path: Path, tell: Tell) -> None:
+        """Calls `tell` with the file's hash: at once where it is known, else from a thread. A file
+        that is being read already is not read once more."""
         try:
             key = self._key(path)
         except OSError as error:
             log.info("no hash of %s: %s", path.name, error)
             return
-        known = self._read().get(key)
+        with self._lock:
+            known = self._read().get(key)
+            if known is None:
+                self._wait_for(path, key, tell)
         if known is not None:
             tell(known)
-            return
-        thread = threading.Thread(
-            target=self._compute, args=(path, key, tell), name="turbo-ui-hash", daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ends what is being computed."""
@@ -78,16 +82,38 @@ class FileHashes:
         for thread in self._threads:
             thread.join(timeout_s)
 
-    def _compute(self, path: Path, key: str, tell: Callable[[str], None]) -> None:
+    def _wait_for(self, path: Path, key: str, tell: Tell) -> None:
+        """Has the file read, unless it is being read; the lock is held."""
+        if key in self._waiting:
+            self._waiting[key].append(tell)
+            return
+        self._waiting[key] = [tell]
+        thread = threading.Thread(
+            target=self._find, args=(path, key), name="turbo-ui-hash", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _find(self, path: Path, key: str) -> None:
+        """Reads a file and tells those who wait for it."""
+        found = self._computed(path, key)
+        with self._lock:
+            if found is not None:
+                self._remember(key, found)
+            waiting = self._waiting.pop(key)
+        if found is not None:
+            for tell in waiting:
+                tell(found)
+
+    def _computed(self, path: Path, key: str) -> str | None:
+        """None where there is no hash: it was stopped, or the file cannot be read, or was written
+        meanwhile."""
         try:
             found = compute(path, self._stopping.is_set)
-            if found is None or self._key(path) != key:
-                return  # stopped, or the file was written meanwhile
+            return found if self._key(path) == key else None
         except OSError as error:
             log.warning("no hash of %s: %s", path.name, error)
-            return
-        self._remember(key, found)
-        tell(found)
+            return None
 
     @staticmethod
     def _key(path: Path) -> str:
@@ -103,6 +129,8 @@ class FileHashes:
         return kept if isinstance(kept, dict) else {}
 
     def _remember(self, key: str, found: str) -> None:
+        """Adds one to what is kept; under the lock, as of two that end together one would be
+        lost."""
         kept = {**self._read(), key: found}
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)

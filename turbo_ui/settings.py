@@ -47,7 +47,8 @@ class Settings(RemoteSettings):
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = setting(
         "auto",
         "auto, fp32, fp16, bf16",
-        "Number type of the models. auto: fp16 on a GPU, fp32 on a CPU.",
+        "Number type of the models. auto: fp32 on a CPU, fp16 on a GPU; Stable Diffusion 3.5 takes "
+        "bf16 where the GPU computes in it.",
     )
     vae: Literal["auto", "full", "tiny"] = setting(
         "auto",
@@ -102,7 +103,12 @@ class Settings(RemoteSettings):
         64, "connections", "The most pages that may be connected at once.", ge=1, le=10_000
     )
     max_connections_per_address: int = setting(
-        16, "connections", "The most pages from one network address.", ge=1, le=10_000
+        16,
+        "connections",
+        "The most pages from one network address. All that come from there have the remote "
+        "pictures of so many pages a day.",
+        ge=1,
+        le=10_000,
     )
     max_messages_per_s: int = setting(
         200, "messages/s", "The most messages a page may send in a second.", ge=1, le=10_000
@@ -119,7 +125,11 @@ class Settings(RemoteSettings):
     )
     max_prompt_chars: int = setting(2000, "characters", "The longest prompt.", ge=1, le=2000)
     max_stop_s: float = setting(
-        5.0, "s", "How long a stop waits for the frame in flight.", gt=0, le=60
+        5.0,
+        "s",
+        "The longest that a stop takes; the frame in flight may take all but its last second.",
+        gt=0,
+        le=60,
     )
 
     api: Literal["auto", "open", "off"] = setting(

@@ -83,6 +83,7 @@ NO_MEMORY_TO_MAP = SafetensorError("Error while opening: Cannot allocate memory 
 ALL_ELSE: list[Exception] = [
     RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"),
     ValueError("a prompt about being out of memory"),
+    TypeError("TextInputSequence must be str"),
     OSError(errno.ENOENT, "No such file or directory"),
 ]
 

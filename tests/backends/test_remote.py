@@ -470,6 +470,31 @@ def test_too_many_calls_at_once_wait(api: ScriptedApi, make: Make) -> None:
     assert len(api.asked) == MAX_RUNNING + 1
 
 
+def test_two_who_ask_for_the_same_have_one_picture_drawn(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    """At once, from two of the engine's threads, and none of them finds it begun."""
+    api.tell(GENERATIONS, replace(b64(), hold=hold))
+    backend, till = make(), Till()
+    for seed in range(MAX_RUNNING):
+        assert list(backend.stream([request(seed=seed)], Soon(3))) == []
+    frames: list[Frame] = []
+    waiting = [threading.Event(), threading.Event()]
+
+    def ask(waits: threading.Event) -> None:
+        frames.extend(backend.stream([request(seed=9)], lambda: bool(waits.set()), till))
+
+    threads = [threading.Thread(target=ask, args=(waits,)) for waits in waiting]
+    for thread, waits in zip(threads, waiting, strict=True):
+        thread.start()
+        assert waits.wait(10), "for one of the four calls that are on their way"
+    hold.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(frames) == 2
+    assert (len(api.asked), till.num_spent) == (MAX_RUNNING + 1, 1)
+
+
 def test_an_error_that_nobody_waited_for_is_forgotten(
     api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -799,6 +824,71 @@ def test_a_request_that_the_server_took_may_have_to_be_paid(
     assert till.num_spent == 1
     with pytest.raises(LimitReached):
         drawn(backend)
+
+
+BREAKS_OFF = Answer(200, b"ff\r\n{", {"transfer-encoding": "chunked", "connection": "close"})
+"""Of 255 bytes that it announces it sends one."""
+
+
+@pytest.mark.parametrize("answer", [NO_ANSWER, BREAKS_OFF], ids=["hangs up", "breaks off"])
+def test_a_request_whose_answer_is_lost_is_not_sent_again(
+    api: ScriptedApi, make: Make, answer: Answer
+) -> None:
+    api.tell(GENERATIONS, answer)
+    till = Till()
+    with pytest.raises(BackendFailure) as caught:
+        list(make(remote_max_retries=2).stream([request()], None, till))
+    assert (len(api.asked), till.num_spent) == (1, 1)
+    assert "may have to be paid" in caught.value.user_text
+
+
+@pytest.mark.parametrize(("status", "num_spent"), [(502, 3), (504, 3), (429, 1)])
+def test_each_try_that_the_server_failed_on_is_counted(
+    api: ScriptedApi, make: Make, status: int, num_spent: int
+) -> None:
+    """It may have drawn before it failed; one that is too busy says that it has not."""
+    again = refusal(status, "Oops.", headers={"retry-after": "0.01"})
+    api.tell(GENERATIONS, again, again, b64())
+    backend, till = make(remote_max_retries=2, max_remote_images_per_hour=num_spent), Till()
+    list(backend.stream([request()], None, till))
+    assert (len(api.asked), till.num_spent) == (3, num_spent)
+    with pytest.raises(LimitReached):
+        drawn(backend, request(seed=2))
+
+
+@pytest.mark.parametrize("is_hour_full", [False, True], ids=["page", "hour"])
+def test_no_further_try_is_made_that_may_not_be_counted(
+    api: ScriptedApi, make: Make, is_hour_full: bool
+) -> None:
+    api.tell(GENERATIONS, refusal(502, "Oops.", headers={"retry-after": "0.01"}))
+    till = Till(100 if is_hour_full else 2)
+    backend = make(remote_max_retries=5, max_remote_images_per_hour=2 if is_hour_full else 100)
+    with pytest.raises(BackendFailure) as caught:
+        list(backend.stream([request()], None, till))
+    assert (len(api.asked), till.num_spent) == (2, 2)
+    assert "(502), and is not asked again" in caught.value.user_text
+
+
+@pytest.mark.parametrize("status", [404, 501])
+def test_a_sketch_that_is_refused_and_its_prompt_are_one_picture(
+    api: ScriptedApi, make: Make, status: int
+) -> None:
+    api.tell(EDITS, refusal(status, "There are no edits."))
+    api.tell(GENERATIONS, b64())
+    till = Till()
+    list(make(remote_max_retries=0).stream([request(image=sketch())], None, till))
+    assert (len(api.asked), till.num_spent) == (2, 1)
+
+
+def test_a_server_that_hangs_up_on_the_question_for_edits_can_be_loaded(
+    api: ScriptedApi, make: Make
+) -> None:
+    """That draws nothing, so nothing of it is paid."""
+    api.tell(MODELS, Answer(body={"object": "list", "data": []}))
+    api.tell(EDITS, NO_ANSWER)
+    backend = make()
+    backend.warm_up(128, 128)
+    assert backend.spec.takes_sketch
 
 
 def test_a_request_that_was_sent_stays_paid_when_the_next_try_is_not(

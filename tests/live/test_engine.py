@@ -523,3 +523,18 @@ def test_a_frame_that_runs_out_of_memory_is_told_and_a_model_that_works_goes_on(
     loop.submit("s", 4, model="large")
     loop.engine.step()
     assert inbox.of(Published)[-1].frame.request.model == "small"
+
+
+def test_a_frame_out_of_memory_now_and_then_takes_no_model_off() -> None:
+    """A picture that is too large, with good ones before and after: the model still works."""
+    large = FakeBackend(spec=other("large", memory_bytes=10))
+    loop = Loop(FakeBackend(spec=other("small", is_embedded=True)), large)
+    inbox = loop.open("s")
+    large.errors += [OutOfMemory("no"), OutOfMemory("no"), None] * 4
+    for request_id in range(12):
+        loop.submit("s", request_id, model="large")
+        loop.drain()
+    assert len(inbox.of(Failed)) == 8
+    assert published(inbox) == [2, 5, 8, 11]
+    assert not large.is_closed
+    assert loop.engine.switchboard.ready("large") is large

@@ -8,21 +8,6 @@ from turbo_ui.live import pacing
 
 
 @pytest.mark.parametrize(
-    ("rested_ms", "debounce_ms", "expected"),
-    [(0, 60, False), (59, 60, False), (60, 60, True), (500, 60, True), (0, 0, True)],
-)
-def test_typing_is_debounced(rested_ms: float, debounce_ms: float, expected: bool) -> None:
-    assert pacing.is_debounced(rested_ms / 1000, 0.0, debounce_ms) is expected
-
-
-@pytest.mark.parametrize(
-    ("rested_ms", "expected"), [(0, False), (499, False), (500, True), (9000, True)]
-)
-def test_a_hand_settles(rested_ms: float, expected: bool) -> None:
-    assert pacing.has_settled(rested_ms / 1000, 0.0, 500) is expected
-
-
-@pytest.mark.parametrize(
     ("waiting_since", "last_input_at", "mean_ms", "expected"),
     [
         (10.0, 10.0, None, 10.0),  # nothing known yet: at once

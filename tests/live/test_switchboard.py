@@ -660,3 +660,110 @@ def test_a_files_hash_is_shown_and_a_known_one_names_the_model() -> None:
     assert "Stable Diffusion 3.5 Large Turbo" in named.title
     assert named.attribution == "Powered by Stability AI"
     assert (named.id, named.source) == (SLOW.id, SLOW.source)
+
+
+# --- at the same moment
+
+
+def put_away_just_before_ready_is_noted(board: Switchboard, model_id: str) -> threading.Thread:
+    """A model is put away by another thread, at the latest moment before its next "ready" is
+    written down; one that has to wait for a lock does so."""
+    remember = board.standings.remember
+    eviction = threading.Thread(target=lambda: board.ran_out_of_memory("first"), daemon=True)
+
+    def interrupted(state: ModelState) -> ModelState:
+        if (state.model_id, state.state) == (model_id, "ready") and eviction.ident is None:
+            eviction.start()
+            eviction.join(0.2)
+        return remember(state)
+
+    board.standings.remember = interrupted
+    return eviction
+
+
+@pytest.mark.parametrize("told", ["ready", "hash", "text"])
+def test_a_model_put_away_in_the_moment_in_which_it_is_told_can_be_loaded_again(told: str) -> None:
+    garage = Garage(100, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first"):
+        garage.choose(name)
+    if told == "ready":
+        eviction = put_away_just_before_ready_is_noted(garage.board, "second")
+        garage.choose("second")
+    else:
+        garage.choose("second")
+        (backend,) = garage.made["second"]
+        eviction = put_away_just_before_ready_is_noted(garage.board, "second")
+        if told == "hash":
+            garage.board.tell_hash("second", "0123456789")
+        else:
+            backend.device_text = "another device"
+            garage.board.look_again(backend)
+    eviction.join(10)
+    assert garage.board.ready("second") is None
+    assert garage.state("second").state == "evicted"
+    assert garage.choose("second") == "ready"
+    assert len(garage.made["second"]) == 2
+
+
+def test_a_model_that_is_told_to_be_ready_but_is_not_there_is_loaded_when_chosen() -> None:
+    garage = Garage(100, DOODLE, FIRST)
+    garage.choose("first")
+    garage.board.loaded.take("first")
+    garage.board.choose("first")
+    garage.load_all()
+    assert garage.board.ready("first") is not None
+
+
+def test_a_backend_that_comes_after_the_end_is_closed_and_never_told_to_be_ready() -> None:
+    garage = Garage(100, FIRST)
+    garage.board.request("first")
+    warm_up = FakeBackend.warm_up
+    late: list[FakeBackend] = []
+
+    def end(self: FakeBackend, width: int, height: int) -> None:
+        warm_up(self, width, height)
+        late.append(self)
+        garage.board.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeBackend, "warm_up", end)
+        garage.board.load_next()
+    assert late[0].is_closed
+    assert garage.ready() == []
+
+
+def test_what_is_told_last_is_where_a_model_stands() -> None:
+    """The app knows a file's hash by heart and tells it as soon as its model is ready: those who
+    are told after it would else hear of the hash first and of a model without one last."""
+    board = InlineSwitchboard([FAKE], load)
+
+    def tell_the_hash(state: ModelState) -> None:
+        if state.state == "ready" and state.file_hash is None:
+            board.tell_hash("fake", "0123456789")
+
+    board.subscribe(tell_the_hash)
+    states = told(board)
+    board.request("fake")
+    board.load_next()
+    assert states[-1] == board.states()[0]
+    assert states[-1].file_hash == "0123456789"
+
+
+def test_a_model_put_away_while_it_is_told_to_be_ready_is_told_so_last() -> None:
+    garage = Garage(100, DOODLE, FIRST, SECOND)
+    for name in ("doodle", "first"):
+        garage.choose(name)
+    evictions: list[threading.Thread] = []
+
+    def put_away(state: ModelState) -> None:
+        if (state.model_id, state.state) == ("second", "ready") and not evictions:
+            thread = threading.Thread(target=garage.board.ran_out_of_memory, args=("first",))
+            evictions.append(thread)
+            thread.start()
+            thread.join(10)
+
+    garage.board.subscribe(put_away)
+    last = told(garage.board)
+    garage.choose("second")
+    assert last[-1] == garage.state("second")
+    assert garage.state("second").state == "evicted"

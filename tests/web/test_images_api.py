@@ -29,7 +29,7 @@ from turbo_ui import imaging
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.backends.remote import Remote, spec_of
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.errors import ModelUnavailable
+from turbo_ui.errors import ModelUnavailable, OutOfMemory
 from turbo_ui.frames import FrameRequest, Sketch
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.switchboard import Switchboard
@@ -390,10 +390,11 @@ def test_a_wrong_parameter_is_named(
         ({"strength": "much"}, "strength"),
         ({"seed": "1.5"}, "seed"),
         ({"n": "11"}, "n"),
+        ({"prompt": "x" * 40_000}, "prompt"),
         ({"stream": "true"}, "stream"),
         ({"input_fidelity": "high"}, "input_fidelity"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_a_wrong_field_of_a_form_is_named(
     api: TestClient, fields: dict[str, str], param: str
@@ -401,6 +402,32 @@ def test_a_wrong_field_of_a_form_is_named(
     answer = edit(api, None, **fields)
     assert answer.status_code == 400
     assert error_of(answer)["param"] == param
+
+
+HALF = "\\ud83d"
+"""The first half of an emoji, as JSON spells it: a text that no encoding of Unicode can hold."""
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code"),
+    [
+        (f'{{"prompt": "a kite {HALF}"}}', "prompt", "invalid_value"),
+        (f'{{"prompt": "a kite", "model": "{HALF}"}}', "model", "model_not_found"),
+        (f'{{"prompt": "a kite", "size": "{HALF}"}}', "size", "invalid_value"),
+        (f'{{"prompt": "a kite", "seed": "{HALF}"}}', "seed", "invalid_value"),
+        (f'{{"prompt": "a kite", "quality": "{HALF}"}}', "quality", "unsupported_value"),
+        (f'{{"prompt": "a kite", "{HALF}": 1}}', "?", "unknown_parameter"),
+    ],
+    ids=["prompt", "model", "size", "seed", "quality", "name"],
+)
+def test_half_a_character_is_answered_like_any_wrong_value(
+    api: TestClient, backend: FakeBackend, body: str, param: str, code: str
+) -> None:
+    answer = api.post("/v1/images/generations", content=body)
+    error = error_of(answer)
+    assert 400 <= answer.status_code < 500
+    assert (error["param"], error["code"]) == (param, code)
+    assert backend.calls == []
 
 
 @pytest.mark.parametrize(
@@ -495,6 +522,18 @@ def test_a_failing_model_is_said_and_the_next_call_drawn(backend: FakeBackend) -
         answer = generate(api)
         assert answer.status_code == 500
         assert "tensor" not in error_of(answer)["message"]
+        assert generate(api).is_success
+
+
+def test_a_picture_too_large_for_the_device_is_not_asked_for_again(backend: FakeBackend) -> None:
+    """The official client repeats what is answered with a 5xx: three times out of memory in one
+    call, which take a model off for everybody."""
+    backend.errors = [OutOfMemory("fake: 192×192")]
+    with calls(ready_switchboard(backend)) as api:
+        answer = generate(api, size="192x192")
+        error = error_of(answer)
+        assert (answer.status_code, error["param"], error["code"]) == (400, "size", "out_of_memory")
+        assert "smaller size" in error["message"]
         assert generate(api).is_success
 
 

@@ -1,4 +1,4 @@
-"""The live lane on a real server: pictures, words, bad input, floods, login, origins, stopping."""
+"""The live lane on a real server: pictures, words, bad input, floods, login, origins."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from harness.app_process import ROOT, AppProcess
 from tests.browser import STANDIN
 from tests.browser.lane_client import LaneClient, jpeg
+from tests.web.test_wire import framed
 from turbo_ui import imaging
 
 RED = jpeg((220, 30, 30))
@@ -252,6 +253,10 @@ def test_a_wrong_message_is_answered_and_the_connection_stays(
         b"\0\0\0\x05{}",
         b"\x7f\xff\xff\xff" + b"x" * 70_000,
         "text",
+        framed(b'{"kind":"ping","at":1e999}'),
+        framed(b'{"kind":"ping","at":-1e999}'),
+        framed(b'{"kind":"ping","at":Infinity}'),
+        framed(b'{"kind":"frame","request_id":1,"params":{"strength":1e999}}'),
     ],
 )
 def test_bytes_that_are_no_message_are_answered(server: AppProcess, data: bytes | str) -> None:
@@ -500,25 +505,6 @@ def test_health_says_what_it_waits_for(tmp_path: Path) -> None:
         assert waiting
         assert "doodle" in str(waiting[-1]["waiting_for"])
         assert app.health()[0] == 200
-    finally:
-        app.kill()
-
-
-def test_a_stop_lets_the_frame_end_tells_the_pages_and_takes_few_seconds(tmp_path: Path) -> None:
-    app = AppProcess(tmp_path, "--frame-ms", "800", program=STANDIN).start()
-    try:
-        with LaneClient(app.lane_url) as client:
-            client.draw(1, RED)
-            client.until("taken")
-            assert app.process is not None
-            app.process.terminate()
-            client.picture(1)
-            with pytest.raises(ConnectionClosed) as closed:
-                client.until("nothing", within_s=5)
-            assert any(message.header.get("code") == "stopping" for message in client.heard)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1001
-        assert app.process.wait(6) == 0, app.log
     finally:
         app.kill()
 

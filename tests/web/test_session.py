@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import zlib
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from tests.fakes import FakeBackend, ready_switchboard
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.browser.lane_client import jpeg
+from tests.fakes import FAKE, FakeBackend, other, ready_switchboard
 from tests.web.test_outbox import finish, published
+from tests.web.test_wire import framed, json_values
+from turbo_ui.errors import ProtocolError
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, ModelState
 from turbo_ui.settings import Settings
 from turbo_ui.web.outbox import Header
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.session import PageSession
+from turbo_ui.web.wire import Message, pack, unpack
 
 
 def with_session(run: Callable[[PageSession], Awaitable[None]]) -> None:
@@ -98,5 +108,132 @@ def test_a_failure_is_noticed_once_and_again_when_it_fails_again() -> None:
         assert await notices(session, failed) == ["It is gated."]
         assert await notices(session, named) == []
         assert await notices(session, again, named) == ["It is gated."]
+
+    with_session(run)
+
+
+KINDS = ("frame", "refine", "load", "save", "ping")
+ANSWERS = frozenset({"error", "frame", "refine", "png", "pong"})
+INFINITE = float("inf")
+BAD_NUMBERS = (-1, 0.5, 1e308, 10**400, INFINITE, -INFINITE, float("nan"), True)
+RED = jpeg((220, 30, 30), 64)
+garbage = json_values | st.sampled_from(BAD_NUMBERS) | st.text(st.characters())
+
+
+def mostly(known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """What the protocol knows, but for one time in eight: else no message would get far."""
+    return st.integers(0, 7).flatmap(lambda turn: known if turn else garbage)
+
+
+def one_of(*values: object) -> st.SearchStrategy[Any]:
+    return mostly(st.sampled_from(values))
+
+
+def pair(*values: int) -> st.SearchStrategy[Any]:
+    return mostly(st.lists(one_of(*values), min_size=2, max_size=2))
+
+
+params = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt": one_of("a kite", "\ud83d", "x" * 2001),
+        "model": one_of("fake", "fine", "far"),
+        "strength": one_of(0.5, 1),
+        "seed": one_of(0, 7),
+        "num_inference_steps": one_of(1),
+        "guidance_scale": one_of(0),
+        "width": one_of(64, 128),
+        "height": one_of(64, 128),
+        "unknown": garbage,
+    },
+)
+patch = st.fixed_dictionaries(
+    {"sheet": pair(64), "at": pair(0, 0, 0, 8), "size": pair(64, 64, 8, 0)},
+    optional={"is_first": one_of(True, True, False)},
+)
+headers = st.fixed_dictionaries(
+    {"kind": st.sampled_from(KINDS), "request_id": one_of(1, 2)},
+    optional={
+        "params": mostly(params),
+        "patch": mostly(patch),
+        "image": one_of(None),
+        "model": one_of("fake", "fine", "far"),
+        "at": garbage,
+    },
+)
+payloads = st.binary(max_size=40) | st.sampled_from(
+    [b"", RED, RED[:200], zlib.compress(bytes(64 * 64 * 3)), zlib.compress(bytes(8 * 8 * 3))]
+)
+
+
+async def answered(session: PageSession, kind: str) -> list[Header]:
+    """What a page is told until its message is answered; the engine draws what is asked for."""
+    told: list[Header] = []
+    last = {*ANSWERS, "models"} if kind == "load" else ANSWERS
+    async with asyncio.timeout(20):
+        while not any(header["kind"] in last for header in told):
+            while session.engine.step() or session.engine.remote_step():
+                pass
+            await asyncio.sleep(0.001)
+            while not session.outbox.is_empty:
+                header, payload = await session.next_message()
+                assert unpack(pack(header, payload)).kind == header["kind"]
+                told.append(header)
+    return told
+
+
+async def say(session: PageSession, header: dict[str, Any], payload: bytes) -> list[Header]:
+    """What a page is told of one message, which comes the way that the lane brings it."""
+    written = json.dumps(header).replace("Infinity", "1e999")
+    try:
+        message = unpack(framed(written.encode(), payload))
+    except ProtocolError as error:
+        session.error("protocol", error.user_text)
+    else:
+        session.receive(message)
+    return await answered(session, header["kind"])
+
+
+@given(st.lists(st.tuples(headers, payloads), max_size=6))
+@example([({"kind": "ping", "at": INFINITE}, b"")])
+@example([({"kind": "frame", "request_id": 1, "params": {"strength": 10**400}}, b"")])
+def test_whatever_a_page_says_is_answered_and_no_error_of_ours(
+    messages: list[tuple[dict[str, Any], bytes]],
+) -> None:
+    async def inside() -> None:
+        specs = (FAKE, other("fine"), other("far", family="remote"))
+        engine = Engine(ready_switchboard(*(FakeBackend(spec) for spec in specs)))
+        with ThreadPoolExecutor(1) as codec:
+            session = PageSession("s", engine, Roster(engine.switchboard), Settings(), codec)
+            engine.open_session("s", session.publish)
+            submitting = asyncio.create_task(session.submit_drafts())
+            for header, payload in messages:
+                for told in await say(session, header, payload):
+                    assert told["kind"] != "error" or (told["code"] and told["text"])
+                assert not submitting.done(), submitting.exception()
+            submitting.cancel()
+
+    finish(inside())
+
+
+def test_what_is_nested_about_as_deeply_as_can_be_read_is_answered() -> None:
+    def read(depth: int) -> Message | None:
+        seed = b"[" * depth + b"]" * depth
+        header = b'{"kind":"frame","request_id":1,"params":{"seed":' + seed + b"}}"
+        try:
+            return unpack(framed(header))
+        except ProtocolError:
+            return None
+
+    async def run(session: PageSession) -> None:
+        too_deep = bisect_left(range(100_000), True, key=lambda depth: read(depth) is None)
+        # more can be read here than in there, which is farther down the stack
+        for depth in range(too_deep - 20, too_deep + 20):
+            message = read(depth)
+            if message is not None:
+                session.receive(message)
+                [told] = await heard(session)
+                assert (told["kind"], told["request_id"]) == ("error", 1)
+                assert told["text"]
 
     with_session(run)

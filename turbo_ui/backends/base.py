@@ -94,7 +94,10 @@ class Backend(Protocol):
 
 
 class PaidBackend(Backend, Protocol):
-    """A backend whose pictures another machine draws, and may want paid."""
+    """A backend whose pictures another machine draws, and may want paid.
+
+    Several threads may call `stream` at once, unlike other backends'.
+    """
 
     def stream(
         self,
@@ -102,7 +105,7 @@ class PaidBackend(Backend, Protocol):
         should_stop: ShouldStop | None = None,
         spend: Spend | None = None,
     ) -> Iterator[Frame]:
-        """As `Backend.stream`. Whatever is sent is counted by `spend` once, and nothing else is.
+        """As `Backend.stream`. Each try that is sent is counted by `spend`, and nothing else is.
 
         Raises:
             LimitReached: by `spend`; nothing was sent.

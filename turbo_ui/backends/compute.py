@@ -219,7 +219,7 @@ def told(model_id: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+    except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
         if is_out_of_memory(error):
             raise OutOfMemory(f"{model_id}: {error}") from error
         raise BackendFailure(f"{model_id}: {type(error).__name__}: {error}") from error

@@ -2,7 +2,8 @@
 
 A picture takes seconds and costs money, so nothing is asked for twice. A request runs as a `Call`
 on a thread of its own; where the engine stops waiting for it, the call goes on, and if the same
-request comes again, as a refine that had to yield does, its picture is taken from there.
+request comes again, as a refine that had to yield does, its picture is taken from there. Several
+of the engine's threads wait here at once, each for another session's picture.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 
 from turbo_ui import imaging
 from turbo_ui.backends.base import GiveBack, ShouldStop, Spend, final_frames
@@ -79,7 +81,7 @@ class Remote:
         self._calls: dict[FrameRequest, Call[Drawn]] = {}
         self._slots = threading.Semaphore(MAX_RUNNING)
         self._sent_at: deque[float] = deque()
-        self._lock = threading.Lock()  # guards what was sent when
+        self._lock = threading.Lock()  # guards the calls, and what was sent when
 
     @property
     def spec(self) -> ModelSpec:
@@ -117,7 +119,7 @@ class Remote:
                     return
             if call is None:
                 return
-            self._calls.pop(request, None)
+            self._forget(request, call)
             drawn = call.result()
             size_px = self._settings.remote_size_px
             yield Frame(
@@ -147,9 +149,11 @@ class Remote:
             raise ModelUnavailable(self._spec.id, str(error), error.user_text) from None
 
     def close(self) -> None:
-        for call in self._calls.values():
+        with self._lock:
+            calls = list(self._calls.values())
+            self._calls.clear()
+        for call in calls:
             call.give_up()
-        self._calls.clear()
         self._server.close()
 
     # --- calls
@@ -158,9 +162,10 @@ class Remote:
         self, request: FrameRequest, should_stop: ShouldStop | None, spend: Spend | None
     ) -> Call[Drawn] | None:
         """The request's call, begun anew where none is on its way; None where told to stop."""
-        self._forget_old_calls()
-        if request in self._calls:
-            return self._calls[request]
+        with self._lock:
+            self._forget_old_calls()
+            if request in self._calls:
+                return self._calls[request]
         if not request.prompt.strip():
             raise InvalidRequest("prompt", request.prompt, "words: the remote server draws by them")
         with ExitStack() as undo:
@@ -171,9 +176,15 @@ class Remote:
                 if should_stop is not None and should_stop():
                     return None
             undo.callback(self._slots.release)
-            call = Call(lambda: self._drawn(request, give_back), self._settings.remote_timeout_s)
+            with self._lock:
+                if request in self._calls:  # somebody has begun it meanwhile
+                    return self._calls[request]
+                call = self._calls[request] = Call(
+                    lambda: self._drawn(request, give_back),
+                    self._settings.remote_timeout_s,
+                    partial(self._spend, spend),
+                )
             undo.pop_all()  # it runs, and does both itself
-        self._calls[request] = call
         return call
 
     def _drawn(self, request: FrameRequest, give_back: GiveBack) -> Drawn:
@@ -184,6 +195,12 @@ class Remote:
             if not has_sent():
                 give_back()
             self._slots.release()
+
+    def _forget(self, request: FrameRequest, call: Call[Drawn]) -> None:
+        """Its picture is taken: who asks again has another one drawn."""
+        with self._lock:
+            if self._calls.get(request) is call:
+                del self._calls[request]
 
     def _forget_old_calls(self) -> None:
         for request, call in list(self._calls.items()):

@@ -1,4 +1,5 @@
-"""What a remote server's refusals mean for the person at the board, and what can be done.
+"""What a remote server's refusals, and its silence, mean for the person at the board, and what
+can be done.
 
 The server's own words are quoted where they help, shortened, and never with the key in them.
 """
@@ -7,10 +8,10 @@ from __future__ import annotations
 
 import re
 
+import httpx2
 import openai
 
-from turbo_ui.backends.remote_wire import retry_after_s
-from turbo_ui.errors import BackendFailure, ModelUnavailable, TurboUIError
+from turbo_ui.errors import BackendFailure, LimitReached, ModelUnavailable, TurboUIError
 from turbo_ui.remote_settings import RemoteSettings
 
 MAX_QUOTED_CHARS = 200
@@ -94,6 +95,14 @@ def _when(error: openai.APIStatusError) -> str:
     return "Try again later." if seconds is None else f"Try again in {seconds:.0f} s."
 
 
+def retry_after_s(response: httpx2.Response) -> float | None:
+    """How many seconds the server asks to wait, where it says so in seconds."""
+    try:
+        return float(response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+
+
 def is_policy(error: openai.APIStatusError) -> bool:
     """The words or the sketch were refused, not the request."""
     said = f"{error.code} {error.type} {_message(error)}"
@@ -134,6 +143,43 @@ def _message(error: openai.APIStatusError) -> str:
             if isinstance(body.get(name), str):
                 return body[name]
     return body if isinstance(body, str) else error.message
+
+
+def timed_out(limit_s: float) -> BackendFailure:
+    return _failure(
+        f"gave no picture within {limit_s:g} s",
+        "Try again, or let it take longer (TURBO_UI_REMOTE_TIMEOUT_S).",
+    )
+
+
+def lost(error: Exception) -> BackendFailure:
+    """A request was sent, and the connection or the answer broke."""
+    return _failure(
+        f"took the request and broke off ({type(error).__name__})",
+        "The picture may have to be paid, so it is not asked for again by itself.",
+    )
+
+
+def not_again(status: int, limit: LimitReached) -> BackendFailure:
+    """The server failed on a request, and there is no picture left for a further try."""
+    return _failure(f"has trouble of its own ({status}), and is not asked again", limit.user_text)
+
+
+def too_long(max_bytes: int) -> BackendFailure:
+    return _failure(f"gave an answer of more than {max_bytes} bytes", "That is no picture.")
+
+
+def not_fetched(reason: str) -> BackendFailure:
+    """The server answered with an address, and the file cannot be had."""
+    return _failure(f"drew a picture that could not be fetched ({reason})", "Try again.")
+
+
+def bad_address(reason: str) -> BackendFailure:
+    """The server answered with an address of which nothing is fetched."""
+    return BackendFailure(
+        f"the remote server named a file that is not fetched: {reason}",
+        f"The remote server drew a picture, but it is not fetched: {reason}.",
+    )
 
 
 def _failure(what: str, remedy: str) -> BackendFailure:

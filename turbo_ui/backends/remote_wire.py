@@ -1,8 +1,9 @@
 """How the remote backend talks: calls with a deadline, answers with a limit, files from addresses.
 
 The `openai` client repeats what a server was too busy for, and waits as the server says. What it
-cannot know is added here: when nobody waits any more, how long an answer may get, and that a
-request which may have been paid for is not sent twice.
+cannot know is added here: when nobody waits any more, how long an answer may get, and which
+requests have to be paid. One whose answer was lost is not sent again, and one that the server
+failed on only where the further one may be counted, too.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 import httpx2
 
-from turbo_ui.errors import BackendFailure
+from turbo_ui.backends import remote_errors
+from turbo_ui.backends.base import GiveBack, Spend
+from turbo_ui.errors import LimitReached
 
 T = TypeVar("T")
 
@@ -40,17 +44,24 @@ class Call(Generic[T]):
     Args:
         work: runs on the thread; what it sends goes through a `Wire`.
         limit_s: all tries and pauses together take no longer.
+        spend_again: counts a further try of what the server failed on; the first one is counted
+            by whoever makes the call. None where nothing that it sends has to be paid.
 
     Attributes:
-        has_sent: something has reached the server, or may have.
+        num_sent: how many requests have reached the server, or may have.
+        status: of the last answer; 0 before there is one.
     """
 
-    def __init__(self, work: Callable[[], T], limit_s: float) -> None:
+    def __init__(
+        self, work: Callable[[], T], limit_s: float, spend_again: Spend | None = None
+    ) -> None:
         self.limit_s = limit_s
         self.begun_at = time.monotonic()
         self.ended_at: float | None = None
-        self.has_sent = False
+        self.num_sent = 0
+        self.status = 0
         self._work = work
+        self._spend_again = spend_again
         self._is_given_up = threading.Event()
         self._has_ended = threading.Event()
         self._answer: T
@@ -89,7 +100,7 @@ class Call(Generic[T]):
         """
         if self.is_running:
             self.give_up()
-            raise self.timed_out()
+            raise remote_errors.timed_out(self.limit_s)
         if self.error is not None:
             raise self.error
         return self._answer
@@ -105,7 +116,7 @@ class Call(Generic[T]):
     def check(self) -> None:
         """Raises where no answer is waited for any more."""
         if self._is_given_up.is_set() or self.left_s <= 0:
-            raise self.timed_out()
+            raise remote_errors.timed_out(self.limit_s)
 
     def follow(self, event: str, told: Mapping[str, Any]) -> None:
         """httpcore's `trace` extension: what it is about to do for this call, and has done.
@@ -115,14 +126,37 @@ class Call(Generic[T]):
         """
         is_request = event.endswith(".send_request_headers.started")
         if is_request and told["request"].method != b"CONNECT":
-            self.has_sent = True
+            self.num_sent += 1
 
-    def timed_out(self) -> BackendFailure:
-        return BackendFailure(
-            f"the remote server gave no picture within {self.limit_s:g} s",
-            f"The remote server gave no picture within {self.limit_s:g} s. Try again, or let it "
-            "take longer (TURBO_UI_REMOTE_TIMEOUT_S).",
-        )
+    @contextmanager
+    def one_try(self, request: httpx2.Request) -> Iterator[None]:
+        """Around each request, as it may have to be paid; fetching something never has.
+
+        Raises:
+            BackendFailure: its answer was lost, or it may not be counted.
+        """
+        if self._spend_again is None or request.method == "GET":
+            yield
+            return
+        num_before = self.num_sent
+        # a server that failed may have drawn; one that refused, or knows no such thing, has not
+        has_failed = self.status >= 500 and self.status != 501
+        give_back = self._counted(self._spend_again) if has_failed else None
+        try:
+            yield
+        except (httpx2.RequestError, OSError) as error:
+            if self.num_sent > num_before:
+                raise remote_errors.lost(error) from None
+            raise
+        finally:
+            if give_back is not None and self.num_sent == num_before:
+                give_back()
+
+    def _counted(self, spend: Spend) -> GiveBack:
+        try:
+            return spend()
+        except LimitReached as error:
+            raise remote_errors.not_again(self.status, error) from None
 
     def _run(self) -> None:
         _current.set(self)
@@ -141,7 +175,7 @@ _current: ContextVar[Call[Any]] = ContextVar("call")
 
 def has_sent() -> bool:
     """Whether anything was sent for the call that this thread works for."""
-    return _current.get().has_sent
+    return _current.get().num_sent > 0
 
 
 @cache
@@ -167,7 +201,8 @@ class Wire(httpx2.Client):
         """Sends and reads the whole answer, as long as it is within limits.
 
         Raises:
-            BackendFailure: the time is over, or the answer is too long.
+            BackendFailure: the time is over, the answer is too long, or it was lost and may have
+                to be paid.
         """
         call = _current.get()
         call.check()
@@ -177,22 +212,32 @@ class Wire(httpx2.Client):
         request.extensions = {**request.extensions, **further}
         if not self._has_key:
             request.headers.pop("authorization", None)
-        try:
-            response = super().send(request, **{**options, "stream": True})
-            call.has_sent = True  # an answer proves it, should httpcore ever name its events anew
-            try:
-                content = _read(response, call)
-            finally:
-                response.close()
-        except (httpx2.ReadTimeout, httpx2.WriteTimeout):
-            # the server may be drawing, and be paid for it: not a case for another try
-            raise call.timed_out() from None
+        with call.one_try(request):
+            response, content = self._answer(request, call, options)
+        call.status = response.status_code
         return httpx2.Response(
             response.status_code,
             headers=_headers(response, content, call),
             content=content,
             request=request,
         )
+
+    def _answer(
+        self, request: httpx2.Request, call: Call[Any], options: Mapping[str, Any]
+    ) -> tuple[httpx2.Response, bytes]:
+        """The answer, closed, and its content."""
+        num_before = call.num_sent
+        try:
+            response = super().send(request, **{**options, "stream": True})
+            # an answer proves it, should httpcore ever name its events anew
+            call.num_sent = num_before + 1
+            try:
+                return response, _read(response, call)
+            finally:
+                response.close()
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout):
+            # the server may be drawing, and be paid for it: not a case for another try
+            raise remote_errors.timed_out(call.limit_s) from None
 
     def fetch(self, url: str) -> bytes:
         """The file at an address that the API answered with. No key is sent there.
@@ -214,10 +259,7 @@ class Wire(httpx2.Client):
             reason = f"status {response.status_code}"
             if response.status_code < 500 and response.status_code != 429:
                 break
-        raise BackendFailure(
-            f"the file that the remote server named could not be fetched: {reason}",
-            f"The remote server drew a picture, but it could not be fetched ({reason}). Try again.",
-        )
+        raise remote_errors.not_fetched(reason)
 
     def _get(self, url: str) -> httpx2.Response:
         address = httpx2.URL(url)
@@ -240,7 +282,7 @@ def check_address(address: httpx2.URL, home: httpx2.URL) -> None:
     """
     schemes = ("https",) if home.scheme == "https" else ("http", "https")
     if address.scheme not in schemes or not address.host:
-        raise _bad_address(f"its address does not begin with {' or '.join(schemes)}")
+        raise remote_errors.bad_address(f"its address does not begin with {' or '.join(schemes)}")
     if address.host == home.host:
         return
     try:
@@ -249,14 +291,7 @@ def check_address(address: httpx2.URL, home: httpx2.URL) -> None:
         return  # a proxy may know the name; else fetching fails on it
     for *_, where in found:
         if not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_global:
-            raise _bad_address("its address is not on the internet")
-
-
-def _bad_address(reason: str) -> BackendFailure:
-    return BackendFailure(
-        f"the remote server named a file that is not fetched: {reason}",
-        f"The remote server drew a picture, but it is not fetched: {reason}.",
-    )
+            raise remote_errors.bad_address("its address is not on the internet")
 
 
 def _read(response: httpx2.Response, call: Call[Any]) -> bytes:
@@ -266,10 +301,7 @@ def _read(response: httpx2.Response, call: Call[Any]) -> bytes:
     for part in response.iter_bytes():
         num_bytes += len(part)
         if num_bytes > MAX_ANSWER_BYTES:
-            raise BackendFailure(
-                f"the remote server's answer has more than {MAX_ANSWER_BYTES} bytes",
-                "The remote server's answer is far too long for a picture.",
-            )
+            raise remote_errors.too_long(MAX_ANSWER_BYTES)
         call.check()
         parts.append(part)
     return b"".join(parts)
@@ -279,16 +311,8 @@ def _headers(response: httpx2.Response, content: bytes, call: Call[Any]) -> dict
     """Those of the answer; with a word to the client where another try makes no sense."""
     packed = ("content-encoding", "content-length", "transfer-encoding")
     headers = {name: value for name, value in response.headers.items() if name not in packed}
-    wait_s = retry_after_s(response)
+    wait_s = remote_errors.retry_after_s(response)
     is_too_late = wait_s is not None and wait_s >= call.left_s
     if response.status_code >= 400 and (is_too_late or b"insufficient_quota" in content):
         headers["x-should-retry"] = "false"
     return headers
-
-
-def retry_after_s(response: httpx2.Response) -> float | None:
-    """How many seconds the server asks to wait, where it says so in seconds."""
-    try:
-        return float(response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None

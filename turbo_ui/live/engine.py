@@ -1,4 +1,4 @@
-"""The engine: one worker thread for the device that takes turns, generates, publishes, records.
+"""The engine: worker threads, one of them the device's, that take turns, generate, publish, record.
 
 No policy lives here: whose turn it is decides `turns`, when a frame may start or be stopped
 `pacing`, which model serves the `switchboard`; what becomes of a request is told by `outcomes`.
@@ -17,7 +17,7 @@ from turbo_ui.backends.base import Backend, PaidBackend
 from turbo_ui.errors import BackendFailure, OutOfMemory, TurboUIError
 from turbo_ui.frames import Frame, FrameRequest
 from turbo_ui.live import pacing
-from turbo_ui.live.budget import Budget
+from turbo_ui.live.budget import Address, Budget
 from turbo_ui.live.events import ModelState, Submission, Superseded, Taken
 from turbo_ui.live.outcomes import Outcomes
 from turbo_ui.live.session import Listener, Publish, Session, Sessions
@@ -27,12 +27,15 @@ from turbo_ui.live.worker import Worker
 
 NOT_COMING = ("failed", "evicted")
 """Where a model stands that will not be ready unless somebody asks for it again."""
+MAX_REMOTE = 4
+"""So many remote pictures are waited for at once, each of another session."""
 
 
 class Engine:
     """Runs the frames of all sessions on one device.
 
-    A second thread waits for the models that run on other machines, so that the device never does.
+    Further threads wait for the models that run on other machines, so that neither the device nor
+    another session does. The backends of those models are called by several threads at once.
 
     `open_session`, `submit`, `close_session` and `stats` may be called from any thread and never
     wait for a frame. Events are published on the worker threads, but for `Superseded` from a
@@ -64,10 +67,9 @@ class Engine:
         self._tell = self._sessions.tell
         self._outcomes = Outcomes(self._lock, self._tell, clock)
         self._worker = Worker(self.step, lambda: self._ask_again_in_s(False))
-        self._remote_worker = Worker(
-            self.remote_step, lambda: self._ask_again_in_s(True), "turbo-ui-remote"
-        )
-        self._runs: dict[bool, Run] = {}
+        remote = partial(Worker, self.remote_step, lambda: self._ask_again_in_s(True))
+        self._remote_workers = [remote(f"turbo-ui-remote-{n}") for n in range(MAX_REMOTE)]
+        self._runs: list[Run] = []
         self._ask_again_at: dict[bool, float | None] = {}
         self._unsubscribe = switchboard.subscribe(self._on_model_state)
         switchboard.loaded.between_frames = self._worker.between_steps
@@ -91,26 +93,37 @@ class Engine:
             for entry, frame in self._generate(run):
                 self._outcomes.picture(run, entry, frame)
         finally:
-            del self._runs[is_for_remote]
+            with self._lock:
+                self._runs = [each for each in self._runs if each is not run]
             # a refine may have waited for this turn's frame to leave the mailbox
-            (self._worker if is_for_remote else self._remote_worker).wake()
+            self._wake_remote()
+            if is_for_remote:
+                self._worker.wake()
         self.switchboard.look_again(run.turn.backend)
         return True
 
     def _take(self, is_for_remote: bool) -> Run | None:
         with self._lock:
             now = self._clock()
-            sessions, mean_ms = self._sessions.all(), self._outcomes.mean_ms
-            turn, self._ask_again_at[is_for_remote] = choose(
+            sessions, mean_ms = self._at_rest(is_for_remote), self._outcomes.mean_ms
+            turn, ask_again_at = choose(
                 sessions, self._serve, mean_ms, self._max_batch, now, is_for_remote
             )
             if turn is None:
+                self._ask_again_at[is_for_remote] = ask_again_at
                 return None
             for entry in turn.entries:
                 box = entry.session.mailbox
                 _ = box.take_live() if turn.kind == "live" else box.take_refine()
-            self._runs[is_for_remote] = run = Run(turn, now)
+            run = Run(turn, now)
+            self._runs.append(run)
             return run
+
+    def _at_rest(self, is_for_remote: bool) -> list[Session]:
+        """The sessions for which nothing runs there: a newer picture must not overtake an older."""
+        runs = [run for run in self._runs if run.turn.is_remote is is_for_remote]
+        busy = [entry.session for run in runs for entry in run.turn.entries]
+        return [session for session in self._sessions.all() if session not in busy]
 
     def _announce(self, run: Run) -> None:
         for entry in run.turn.entries:
@@ -148,7 +161,7 @@ class Engine:
         should_stop = partial(self._should_stop, run)
         if self._budget is None or not turn.is_remote:
             return turn.backend.stream(requests, should_stop)
-        spend = partial(self._budget.spend, turn.entries[0].session.account)
+        spend = partial(turn.entries[0].session.spend, self._budget)
         return cast("PaidBackend", turn.backend).stream(requests, should_stop, spend)
 
     def _should_stop(self, run: Run) -> bool:
@@ -179,15 +192,20 @@ class Engine:
     # --- sessions, from any thread
 
     def open_session(
-        self, session_id: str, publish: Publish, account: str | None = None
+        self,
+        session_id: str,
+        publish: Publish,
+        account: str | None = None,
+        address: Address | None = None,
     ) -> Session:
         """A new session; one that is open under this id is closed first.
 
         Args:
             publish: is told this session's events; must return at once.
             account: whom its remote pictures are counted for; None is this session alone.
+            address: where they are counted, too.
         """
-        return self._sessions.open(session_id, publish, account)
+        return self._sessions.open(Session(session_id, publish, account, address))
 
     def close_session(self, session_id: str) -> None:
         """Forgets a session: what waits is dropped, what runs is not shown. Unknown ids pass."""
@@ -229,7 +247,7 @@ class Engine:
             now = self._clock()
             is_one = session_id is not None
             metrics = self._sessions.get(session_id).metrics if is_one else self._outcomes.metrics
-            run = self._runs.get(False)
+            run = next((run for run in self._runs if not run.turn.is_remote), None)
             return {
                 **metrics.to_json(now),
                 "num_sessions": len(self._sessions),
@@ -240,8 +258,8 @@ class Engine:
 
     def start(self) -> None:
         """Starts the worker threads."""
-        self._worker.start()
-        self._remote_worker.start()
+        for worker in (self._worker, *self._remote_workers):
+            worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Lets the frame in flight finish and ends the threads.
@@ -252,7 +270,8 @@ class Engine:
             False where the device's frame did not end in time; its thread is then left behind.
         """
         self._unsubscribe()
-        self._remote_worker.ask_to_stop()
+        for worker in self._remote_workers:
+            worker.ask_to_stop()
         return self._worker.stop(timeout_s)
 
     @property
@@ -262,7 +281,14 @@ class Engine:
 
     def _wake(self) -> None:
         self._worker.wake()
-        self._remote_worker.wake()
+        self._wake_remote()
+
+    def _wake_remote(self) -> None:
+        """Only where something waits for them: they are many, and each stroke comes by here."""
+        wanted = self._sessions.wanted()
+        if any(is_remote(self.switchboard.spec(model_id)) for model_id in wanted):
+            for worker in self._remote_workers:
+                worker.wake()
 
     # --- what the parts ask for
 

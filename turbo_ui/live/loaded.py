@@ -1,4 +1,5 @@
-"""The backends that are on the device, the least recently used first, and putting them away."""
+"""The backends that are on the device, the least recently used first, and putting them away; how
+often each ran out of memory."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ class Loaded:
         self._backends: dict[str, Backend] = {}
         self._used: dict[str, int] = {}
         self._uses = itertools.count()
+        self._num_out_of_memory: dict[str, int] = {}
+        self._ran_out_in_this_turn: set[str] = set()
         self._is_closed = threading.Event()
         self.between_frames: Callable[[Errand], None] = lambda errand: errand()
 
@@ -45,16 +48,33 @@ class Loaded:
                 self._used[model_id] = next(self._uses)
             return backend
 
-    def put(self, backend: Backend) -> None:
-        """Takes a backend in; it is closed at once where `close` came first."""
+    def put(self, backend: Backend) -> bool:
+        """Takes a backend in; False where `close` came first: then the caller has to close it."""
         model_id = backend.spec.id
         with self._lock:
-            is_late = self._is_closed.is_set()
-            if not is_late:
-                self._backends[model_id] = backend
-                self._used[model_id] = next(self._uses)
-        if is_late:
-            backend.close()
+            if self._is_closed.is_set():
+                return False
+            self._backends[model_id] = backend
+            self._used[model_id] = next(self._uses)
+            self._num_out_of_memory.pop(model_id, None)
+            return True
+
+    def note_out_of_memory(self, model_id: str) -> int:
+        """A frame of this model ran out of memory. Returns how many have since a turn of it went
+        well, or since it was loaded."""
+        with self._lock:
+            self._ran_out_in_this_turn.add(model_id)
+            number = self._num_out_of_memory.get(model_id, 0) + 1
+            self._num_out_of_memory[model_id] = number
+            return number
+
+    def note_turn(self, model_id: str) -> None:
+        """A turn of this model ended: well, unless a frame of it ran out of memory."""
+        with self._lock:
+            if model_id in self._ran_out_in_this_turn:
+                self._ran_out_in_this_turn.remove(model_id)
+            else:
+                self._num_out_of_memory.pop(model_id, None)
 
     def specs(self) -> list[ModelSpec]:
         """The models, the least recently used first."""

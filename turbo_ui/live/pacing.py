@@ -1,7 +1,7 @@
-"""When to make a frame: pure functions of times that are passed in.
+"""When a frame may start or be stopped: pure functions of times that are passed in.
 
-The page applies `debounce` and `settle` itself, with the same rules; the engine applies the grace
-and the stop rule.
+How long typing and the hand rest before the page asks for anything is the page's own affair, in its
+timers.
 """
 
 from __future__ import annotations
@@ -14,16 +14,6 @@ GRACE_MAX_MS = 3000.0
 """A hand that never rests waits no longer than this."""
 GRACE_NUM_FRAMES = 10
 """The mean is taken over this many frames."""
-
-
-def is_debounced(now: float, last_key_at: float, debounce_ms: float) -> bool:
-    """Typing has rested long enough to make a frame of it. Times in seconds."""
-    return (now - last_key_at) * 1000 >= debounce_ms
-
-
-def has_settled(now: float, last_input_at: float, settle_ms: float) -> bool:
-    """The hand has rested long enough for a refine. Times in seconds."""
-    return (now - last_input_at) * 1000 >= settle_ms
 
 
 def ready_at(waiting_since: float, last_input_at: float, mean_inference_ms: float | None) -> float:

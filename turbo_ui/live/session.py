@@ -6,7 +6,9 @@ import logging
 import threading
 from collections.abc import Callable
 
+from turbo_ui.backends.base import GiveBack
 from turbo_ui.errors import SessionClosed
+from turbo_ui.live.budget import Address, Budget
 from turbo_ui.live.events import Event, SessionsChanged
 from turbo_ui.live.mailbox import Mailbox
 from turbo_ui.live.metrics import Metrics
@@ -24,6 +26,7 @@ class Session:
     Attributes:
         id: the tab's own; a tab that comes back under the same id is a new `Session`.
         account: whom its remote pictures are counted for.
+        address: where else they are counted, None for nowhere.
         mailbox: what waits; only touched under the engine's lock.
         metrics: what happened; only touched under the engine's lock.
         last_model_id: the model that made its last picture; serves on while another is loading.
@@ -31,16 +34,27 @@ class Session:
         is_open: False once closed; what still runs for it is dropped.
     """
 
-    def __init__(self, session_id: str, publish: Publish, account: str | None = None) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        publish: Publish,
+        account: str | None = None,
+        address: Address | None = None,
+    ) -> None:
         self.id = session_id
         # a page chooses its id: it must not pass for another account
         self.account = f"session {session_id}" if account is None else account
+        self.address = address
         self._publish = publish
         self.mailbox = Mailbox()
         self.metrics = Metrics()
         self.last_model_id: str | None = None
         self.was_last_stopped = False
         self.is_open = True
+
+    def spend(self, budget: Budget) -> GiveBack:
+        """Counts one remote picture of this tab; see `Budget.spend`."""
+        return budget.spend(self.account, self.address)
 
     def publish(self, event: Event) -> None:
         """Tells the tab, unless it is gone. A receiver that fails harms only itself."""
@@ -73,6 +87,13 @@ class Sessions:
         with self._lock:
             return list(self._open.values())
 
+    def wanted(self) -> set[str]:
+        """The models that the waiting requests name."""
+        with self._lock:
+            boxes = [session.mailbox for session in self._open.values()]
+            waiting = [each for box in boxes for each in (box.live, box.refine) if each is not None]
+            return {each.request.model for each in waiting}
+
     def get(self, session_id: str) -> Session:
         """The open session with this id.
 
@@ -85,14 +106,13 @@ class Sessions:
                 raise SessionClosed(session_id)
             return session
 
-    def open(self, session_id: str, publish: Publish, account: str | None = None) -> Session:
-        """A new session; one that is open under this id is closed first."""
-        session = Session(session_id, publish, account)
+    def open(self, session: Session) -> Session:
+        """Takes in a new session; one that is open under its id is closed first."""
         with self._lock:
-            former = self._open.pop(session_id, None)
+            former = self._open.pop(session.id, None)
             if former is not None:
                 former.is_open = False
-            self._open[session_id] = session
+            self._open[session.id] = session
         self._tell_number()
         return session
 

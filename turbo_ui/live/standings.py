@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ class Standings:
         self._states: dict[str, ModelState] = {}
         self._hashes: dict[str, str] = {}
         self._subscribers: list[Subscriber] = []
+        self._untold: deque[str] = deque()
+        self._is_telling = False
         for model_id in model_ids:
             self.add(model_id)
 
@@ -45,8 +48,8 @@ class Standings:
             return self._states[model_id]
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Calls back on each change, on whichever thread makes it; must not block. Returns a
-        function that ends the subscription."""
+        """Calls back on each change, on whichever thread makes it, or one that is telling another
+        just then; must not block. Returns a function that ends the subscription."""
         with self._lock:
             self._subscribers.append(callback)
 
@@ -69,6 +72,34 @@ class Standings:
             return state
 
     def tell(self, state: ModelState) -> None:
+        """Tells a state that was remembered, or a newer one of its model.
+
+        What a thread has to tell while another one is telling, or from within a callback, is told
+        by that one afterwards: else the older state might be heard last.
+        """
+        with self._lock:
+            self._untold.append(state.model_id)
+            if self._is_telling:
+                return
+            self._is_telling = True
+        while (newest := self._next_untold()) is not None:
+            self._call_back(newest)
+
+    def set_hash(self, model_id: str, file_hash: str) -> None:
+        """What a single file's hash is: told now, and with every later state."""
+        with self._lock:
+            if self._hashes.get(model_id) == file_hash:
+                return
+            self._hashes[model_id] = file_hash
+            state = self.remember(self._states[model_id])
+        self.tell(state)
+
+    def _next_untold(self) -> ModelState | None:
+        with self._lock:
+            self._is_telling = bool(self._untold)
+            return self._states[self._untold.popleft()] if self._untold else None
+
+    def _call_back(self, state: ModelState) -> None:
         with self._lock:
             subscribers = list(self._subscribers)
         for callback in subscribers:
@@ -76,10 +107,3 @@ class Standings:
                 callback(state)
             except Exception:
                 log.exception("a subscriber failed on %s", state)
-
-    def set_hash(self, model_id: str, file_hash: str) -> None:
-        """What a single file's hash is: told now, and with every later state."""
-        with self._lock:
-            self._hashes[model_id] = file_hash
-            state = self._states[model_id]
-        self.set(state)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from turbo_ui import catalog
 from turbo_ui.backends.base import Backend
@@ -31,7 +30,8 @@ log = logging.getLogger(__name__)
 
 BUSY: tuple[ModelPhase, ...] = ("downloading", "loading", "warming")
 MAX_OUT_OF_MEMORY = 3
-"""So many frames of a model may run out of memory before it is taken off."""
+"""So many frames of a model, and no turn between them that went well, may run out of memory before
+it is taken off."""
 
 
 class Switchboard:
@@ -62,7 +62,6 @@ class Switchboard:
         self.standings = Standings(self._specs, self._lock)
         self.loaded = Loaded()
         self._eviction = Eviction(self._lock, self.standings, self.loaded)
-        self._num_out_of_memory: dict[str, int] = {}
         self._wanted: list[str] = []
         self._has_wanted = threading.Condition(self._lock)
         self._loader: threading.Thread | None = None
@@ -150,7 +149,8 @@ class Switchboard:
             if model_id in self._wanted:
                 self._wanted.remove(model_id)
                 self._wanted.append(model_id)
-            if self._is_closed or state in (*BUSY, "ready"):
+            is_there = state == "ready" and self.loaded.get(model_id) is not None
+            if self._is_closed or is_there or state in BUSY:
                 return
             text = "Waiting to load."
             state = ModelState(model_id=model_id, state="loading", text=text)
@@ -207,11 +207,16 @@ class Switchboard:
 
     def look_again(self, backend: Backend) -> None:
         """Says what a ready model turned out to be since it was told: that its server takes no
-        sketch, or that its VAE overflowed. From the thread that ran a frame on it."""
-        state = self.standings.of(backend.spec.id)
-        is_still_there = self.loaded.get(state.model_id) is backend
-        if is_still_there and state.state == "ready" and state.text != _ready_text(backend):
-            self.standings.set(replace(state, text=_ready_text(backend)))
+        sketch, or that its VAE overflowed. After each turn, from the thread that ran it."""
+        model_id, ready = backend.spec.id, _ready(backend)
+        self.loaded.note_turn(model_id)
+        with self._lock:
+            told = self.standings.of(model_id)
+            is_there = told.state == "ready" and self.loaded.get(model_id) is backend
+            if not is_there or told.text == ready.text:
+                return
+            ready = self.standings.remember(ready)
+        self.standings.tell(ready)
 
     def ran_out_of_memory(self, model_id: str) -> None:
         """A frame of this model ran out of memory: makes room, or takes the model off.
@@ -223,9 +228,7 @@ class Switchboard:
         spec = next((each for each in loaded if each.id == model_id), None)
         if spec is None:
             return
-        with self._lock:
-            number = self._num_out_of_memory.get(model_id, 0) + 1
-            self._num_out_of_memory[model_id] = number
+        number = self.loaded.note_out_of_memory(model_id)
         others = [each for each in may_go([*loaded, spec]) if each is not spec]
         for each in others:
             text = f"{each.title} was put away, as {spec.title} ran out of memory. {CHOOSE}"
@@ -263,11 +266,13 @@ class Switchboard:
             self.standings.set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
             return
         with self._lock:
-            self._num_out_of_memory.pop(spec.id, None)
-        self.loaded.put(backend)
-        if not self._is_closed:
-            ready = ModelState(model_id=spec.id, state="ready", text=_ready_text(backend))
-            self.standings.set(ready)
+            # in one: put away between the two, it would be told to be ready and never come back
+            is_in_time = self.loaded.put(backend)
+            ready = self.standings.remember(_ready(backend)) if is_in_time else None
+        if ready is None:
+            backend.close()
+        else:
+            self.standings.tell(ready)
 
     def _first_try(self, spec: ModelSpec) -> Backend | None:
         """None where it ran out of memory and there is more now: sizes are only estimates."""
@@ -302,5 +307,7 @@ class Switchboard:
             self._eviction.make_room(spec, gone)
 
 
-def _ready_text(backend: Backend) -> str:
-    return f"{backend.spec.title} is ready on {backend.device_text}."
+def _ready(backend: Backend) -> ModelState:
+    spec = backend.spec
+    text = f"{spec.title} is ready on {backend.device_text}."
+    return ModelState(model_id=spec.id, state="ready", text=text)

@@ -14,7 +14,8 @@ from starlette.types import Message
 
 from turbo_ui.web.api_errors import ApiError, too_large, unsupported
 
-MAX_FIELD_BYTES = 32 * 1024
+MAX_FIELD_BYTES = 1024 * 1024
+"""As much as a JSON body may have: a prompt that is much too long is to be told so by its name."""
 MAX_FIELDS = 32
 BODY_WITHIN_S = 60.0
 

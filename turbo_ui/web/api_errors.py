@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
-from turbo_ui.errors import InvalidRequest, LimitReached, ModelUnavailable, TurboUIError
+from turbo_ui.errors import (
+    InvalidRequest,
+    LimitReached,
+    ModelUnavailable,
+    OutOfMemory,
+    TurboUIError,
+)
 
 
 class ApiError(Exception):
@@ -39,9 +45,9 @@ class ApiError(Exception):
 
     def response(self) -> JSONResponse:
         error = {
-            "message": self.message,
+            "message": _sendable(self.message),
             "type": self.type,
-            "param": self.param,
+            "param": None if self.param is None else _sendable(self.param),
             "code": self.code,
         }
         return JSONResponse({"error": error}, self.status, headers=self.headers)
@@ -55,6 +61,9 @@ def in_api_form(error: TurboUIError) -> ApiError:
         return ApiError(429, error.user_text, "rate_limit_exceeded")
     if isinstance(error, ModelUnavailable):
         return unavailable(error.user_text, "model_unavailable")
+    if isinstance(error, OutOfMemory):
+        # no 5xx: the official client would repeat it, and only a smaller picture helps
+        return ApiError(400, error.user_text, "out_of_memory", "size")
     return ApiError(500, error.user_text, "generation_failed")
 
 
@@ -68,6 +77,11 @@ def unavailable(message: str, code: str, retry_after_s: int | None = None) -> Ap
     if retry_after_s is not None:
         again = {"retry-after": str(retry_after_s)}
     return ApiError(503, message, code, headers=again)
+
+
+def _sendable(text: str) -> str:
+    """What a caller wrote may hold half a character, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def too_large(max_bytes: int) -> ApiError:

@@ -22,6 +22,7 @@ from turbo_ui.frames import Frame, Sketch
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, Failed, Published, Submission
 from turbo_ui.settings import Settings
+from turbo_ui.web.guard import counted_as
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.wishes import Wishes
 
@@ -136,7 +137,7 @@ def account_of(request: gr.Request | None) -> str:
     here, which must not pass on what callers wrote there.
     """
     client = getattr(request, "client", None)
-    return f"address {client.host if client else UNKNOWN_ADDRESS}"
+    return f"address {counted_as(client.host) if client else UNKNOWN_ADDRESS}"
 
 
 def _read(path: str, max_bytes: int) -> bytes:

@@ -6,6 +6,7 @@ is checked here before a connection is accepted.
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from starlette.requests import HTTPConnection
 
 from turbo_ui.settings import Settings
 
+IPV6_PREFIX_BITS = 64
+"""So much of its address a caller in IPv6 does not choose."""
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -60,6 +63,20 @@ class Guard:
 def address_of(connection: HTTPConnection) -> str:
     """The network address a connection comes from; one word for all where that is not known."""
     return connection.client.host if connection.client else "unknown"
+
+
+def counted_as(host: str) -> str:
+    """What an address is counted as where it may cost money: in IPv6 all of its network, as each
+    caller has 2^64 addresses."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX_BITS), strict=False))
 
 
 def is_origin_allowed(

@@ -16,9 +16,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from turbo_ui.errors import ProtocolError
+from turbo_ui.live.budget import Address
 from turbo_ui.live.engine import Engine
 from turbo_ui.settings import Settings
-from turbo_ui.web.guard import Guard, Pace, address_of
+from turbo_ui.web.guard import Guard, Pace, address_of, counted_as
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.session import PageSession
 from turbo_ui.web.wire import Message, pack, unpack
@@ -115,7 +116,9 @@ class Lane:
         session = PageSession(token, self.engine, self.roster, self.settings, self.codec)
         connection = Connection(socket, page, token, session, asyncio.current_task())
         self.connections[token] = connection
-        self.engine.open_session(token, session.publish)
+        host = counted_as(address_of(socket))
+        address = Address(host, self.settings.max_connections_per_address)
+        self.engine.open_session(token, session.publish, address=address)
         try:
             session.outbox.say(self._welcome(connection))
             await _first_to_end(

@@ -88,9 +88,8 @@ class PageSession:
         handler = self._handlers.get(message.kind)
         if handler is None:
             kinds = ", ".join(sorted(self._handlers))
-            self.error(
-                "unknown_kind", f"{message.kind[:40]!r} is no kind of message; there are {kinds}."
-            )
+            text = f"{message.kind[:40]!r} is no kind of message; there are {kinds}."
+            self.error("unknown_kind", text)
             return
         request_id = message.header.get("request_id")
         try:
@@ -99,6 +98,9 @@ class PageSession:
             self.error("invalid", error.user_text, request_id=request_id, field=error.field)
         except ProtocolError as error:
             self.error("protocol", error.user_text, request_id=request_id)
+        except (OverflowError, RecursionError):  # no float, or no text, can be made of the value
+            text = "A value is too large, or nested too deeply."
+            self.error("protocol", text, request_id=request_id)
 
     def _on_frame(self, message: Message) -> None:
         draft = draft_of(message)
@@ -159,8 +161,7 @@ class PageSession:
     def _saved(self, request_id: int, name: str, done: asyncio.Future[bytes]) -> None:
         if done.cancelled() or done.exception() is not None:
             self._is_saving = False
-            text = "The PNG could not be made."
-            self.error("not_saved", text, request_id=request_id)
+            self.error("not_saved", "The PNG could not be made.", request_id=request_id)
             return
         self.outbox.say({"kind": "png", "request_id": request_id, "name": name}, done.result())
 
@@ -172,14 +173,13 @@ class PageSession:
         """Decodes the newest draft and submits it, again and again: the way from page to engine."""
         while True:
             draft = await self.drafts.next()
+            number = draft.request_id
             try:
                 await self._submit(draft)
             except InvalidRequest as error:
-                self.error(
-                    "invalid", error.user_text, request_id=draft.request_id, field=error.field
-                )
+                self.error("invalid", error.user_text, request_id=number, field=error.field)
             except TurboUIError as error:
-                self.error("failed", error.user_text, request_id=draft.request_id)
+                self.error("failed", error.user_text, request_id=number)
 
     async def _submit(self, draft: Draft) -> None:
         begun = self.clock()

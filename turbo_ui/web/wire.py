@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from turbo_ui.errors import ProtocolError
+from turbo_ui.errors import MAX_SHOWN_CHARS, ProtocolError
 
 LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 1024 * 1024
@@ -55,9 +56,9 @@ def unpack(data: bytes) -> Message:
     if end > len(data):
         raise ProtocolError(f"The header claims {length} bytes; {len(data) - LENGTH_BYTES} came.")
     try:
-        header = json.loads(data[LENGTH_BYTES:end], parse_constant=_no_constant)
+        header = json.loads(data[LENGTH_BYTES:end], parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
-        # ValueError covers bad JSON, bad UTF-8 and numbers of too many digits
+        # ValueError covers bad JSON, bad UTF-8 and whole numbers of too many digits
         raise ProtocolError("The header is not JSON.") from None
     if not isinstance(header, dict):
         raise ProtocolError("The header is not a JSON object.")
@@ -66,5 +67,11 @@ def unpack(data: bytes) -> Message:
     return Message(header, data[end:])
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _finite(text: str) -> float:
+    """A number, which may be no NaN and not infinite: JSON has no word for these, so that no answer
+    could carry them, but 1e999 is read as one."""
+    number = float(text)
+    if not math.isfinite(number):
+        shown = text[:MAX_SHOWN_CHARS]
+        raise ProtocolError(f"The header holds {shown}, which is no finite number.")
+    return number

@@ -1,0 +1,95 @@
+"""Sessions that share a real backend: what it keeps of one never shows in a picture of another."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import checkpoints, checkpoints_sd3
+from tests.backends.conftest import MakeCheckpoint
+from tests.backends.parity import drawing
+from tests.fakes import FakeClock, Inbox, InlineSwitchboard
+from turbo_ui.backends.loading import load_spec
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.frames import FrameRequest, Pixels
+from turbo_ui.live.engine import Engine
+from turbo_ui.live.events import Published, Submission
+
+
+@pytest.fixture(params=["sd", "sdxl", "sd3"])
+def spec(
+    request: pytest.FixtureRequest,
+    checkpoint: MakeCheckpoint,
+    sdxl_checkpoint: MakeCheckpoint,
+    tmp_path: Path,
+) -> ModelSpec:
+    """A tiny model of each family."""
+    if request.param == "sd3":
+        return checkpoints_sd3.spec(checkpoints_sd3.make(tmp_path))
+    make = checkpoint if request.param == "sd" else sdxl_checkpoint
+    return checkpoints.spec(make(vae_kind="kl"))
+
+
+class Studio:
+    """An engine on one real backend, and the pages that draw on it."""
+
+    def __init__(self, spec: ModelSpec, *names: str) -> None:
+        self.spec, self.clock = spec, FakeClock()
+        board = InlineSwitchboard([spec], partial(load_spec, device="cpu"))
+        board.request(spec.id)
+        board.load_next()
+        self.engine = Engine(board, clock=self.clock)
+        self.inboxes = {name: Inbox() for name in names}
+        for name, inbox in self.inboxes.items():
+            self.engine.open_session(name, inbox)
+
+    def stroke(self, name: str, sketch: Pixels) -> None:
+        """The same but for the sketch, whoever draws it."""
+        request = FrameRequest(
+            model=self.spec.id, prompt="a cat", image=sketch, seed=4, width=64, height=64
+        )
+        self.engine.submit(name, Submission(request_id=0, request=request, received_at=0))
+
+    def draw(self) -> None:
+        """Until no stroke waits; hands rest for so long that a slow machine changes nothing."""
+        self.clock.pass_ms(10_000)
+        while self.engine.step():
+            pass
+
+    def pictures(self, name: str) -> list[Pixels]:
+        told = self.inboxes[name].of(Published)
+        return [event.frame.image for event in told if event.frame.is_last]
+
+
+def sketches_of(name: str) -> list[Pixels]:
+    """Two, and the first once more; those of two sessions differ in one block."""
+    sketches = [drawing(1), drawing(2), drawing(1)]
+    if name == "yours":
+        for sketch in sketches:
+            sketch[:8, :8] = 255 - sketch[:8, :8]
+    return sketches
+
+
+def drawn_alone(spec: ModelSpec, name: str) -> list[Pixels]:
+    """What a session gets of a backend of its own."""
+    studio = Studio(spec, name)
+    for sketch in sketches_of(name):
+        studio.stroke(name, sketch)
+        studio.draw()
+    return studio.pictures(name)
+
+
+def test_sessions_that_draw_by_turns_get_the_pictures_that_each_gets_alone(spec: ModelSpec) -> None:
+    studio = Studio(spec, "mine", "yours")
+    for sketches in zip(sketches_of("mine"), sketches_of("yours"), strict=True):
+        for name, sketch in zip(studio.inboxes, sketches, strict=True):
+            studio.stroke(name, sketch)
+            studio.draw()
+    for name in studio.inboxes:
+        together, alone = studio.pictures(name), drawn_alone(spec, name)
+        assert [np.array_equal(*pair) for pair in zip(together, alone, strict=True)] == [True] * 3
+    for mine, yours in zip(studio.pictures("mine"), studio.pictures("yours"), strict=True):
+        assert not np.array_equal(mine, yours)
