@@ -135,6 +135,17 @@ def test_a_space_listens_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.read(["--host", "127.0.0.1"]).host == "127.0.0.1"
 
 
+def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.read([]).proxies == ("127.0.0.1", "::1")
+    assert settings.read(["--trusted-proxies", "10.0.0.0/8, ::1"]).proxies == ("10.0.0.0/8", "::1")
+    with pytest.raises(InvalidSetting, match=r"trusted_proxies is 'my\.proxy'"):
+        settings.read(["--trusted-proxies", "my.proxy"])
+    monkeypatch.setenv("SPACE_ID", "someone/turbo-ui")
+    assert "10.0.0.0/8" in settings.read([]).proxies
+    monkeypatch.setenv("TURBO_UI_TRUSTED_PROXIES", "10.2.3.4")
+    assert settings.read([]).proxies == ("10.2.3.4",)
+
+
 def test_origins_are_a_list_by_commas() -> None:
     read = settings.read(["--allowed-origins", "https://a.example/, https://b.example"])
     assert read.origins == ("https://a.example", "https://b.example")

@@ -8,12 +8,13 @@ test compares the two.
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, field_validator
 
 from turbo_ui.errors import InvalidSetting
 from turbo_ui.remote_settings import ENV_PREFIX, RemoteSettings, by_commas, setting
@@ -22,6 +23,8 @@ TEST_PREFIX = "TURBO_UI_TEST_"
 """Variables with this prefix steer the tests and are none of the app's business."""
 SECRETS = frozenset({"auth", "api_key", "remote_api_key"})
 """Never shown, not even where they are wrong."""
+PRIVATE_NETWORKS = ("127.0.0.1", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""From where a host's own proxy reaches a Space; visitors come from elsewhere."""
 
 
 class Settings(RemoteSettings):
@@ -90,6 +93,12 @@ class Settings(RemoteSettings):
         "addresses, by commas",
         "Other sites whose pages may use the live lane, such as https://example.org.",
     )
+    trusted_proxies: str = setting(
+        "127.0.0.1,::1",
+        "addresses or networks, by commas",
+        "Proxies in front of the app, whose X-Forwarded-For says where a visitor is. On a Hugging "
+        "Face Space private networks, too.",
+    )
     debounce_ms: int = setting(
         60, "ms", "Typing rests this long before it makes a frame.", ge=0, le=5000
     )
@@ -109,6 +118,13 @@ class Settings(RemoteSettings):
         "pictures of so many pages a day.",
         ge=1,
         le=10_000,
+    )
+    max_new_connections_per_s: int = setting(
+        20,
+        "connections/s",
+        "The most connections that one network address may begin in a second.",
+        ge=1,
+        le=1000,
     )
     max_messages_per_s: int = setting(
         200, "messages/s", "The most messages a page may send in a second.", ge=1, le=10_000
@@ -149,6 +165,18 @@ class Settings(RemoteSettings):
     def origins(self) -> tuple[str, ...]:
         """`allowed_origins` as a tuple."""
         return tuple(part.rstrip("/") for part in by_commas(self.allowed_origins))
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """`trusted_proxies` as a tuple."""
+        return by_commas(self.trusted_proxies)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for part in by_commas(value):
+            ipaddress.ip_network(part, strict=False)
+        return value
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -245,6 +273,8 @@ def _hosted_defaults() -> dict[str, str]:
             answer[name] = value
     if "host" not in answer and os.environ.get("SPACE_ID"):
         answer["host"] = os.environ.get(ENV_PREFIX + "HOST", "0.0.0.0")
+    if os.environ.get("SPACE_ID") and not os.environ.get(ENV_PREFIX + "TRUSTED_PROXIES"):
+        answer["trusted_proxies"] = ",".join(PRIVATE_NETWORKS)
     return answer
 
 

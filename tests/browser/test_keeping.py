@@ -105,6 +105,27 @@ def test_without_a_websocket_frames_take_the_named_event(
     assert saved.request.prompt == "by event"
 
 
+def test_a_page_that_is_not_let_in_says_why_and_comes_in_later(
+    tmp_path: Path, open_page: OpenPage, new_context: NewContext
+) -> None:
+    app = AppProcess(tmp_path, "--max-connections", "1", program=STANDIN).start()
+    try:
+        first = open_page(app.url)
+        page = new_context().new_page()
+        page.goto(app.url)
+        second = Drawer(page)
+        second.wait_for("window.turboUI")
+        second.wait_for("/As many pages/.test(document.querySelector('[data-notice]').textContent)")
+        assert "Not let in" in page.locator("[data-lane]").inner_text()
+        assert second.stats()["lane"] == "none"
+        assert second.stats()["frames"] == 0
+        first.page.close()
+        second.wait_until(lambda: second.stats()["lane"] == "websocket")
+        second.wait_until(lambda: second.stats()["frames"] > 0)
+    finally:
+        app.kill()
+
+
 def test_a_worker_that_could_not_be_loaded_is_tried_again(
     server: AppProcess, new_context: NewContext
 ) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
+from tests.fakes import FakeClock
 from turbo_ui.settings import Settings
-from turbo_ui.web.guard import Guard, Pace, is_origin_allowed
+from turbo_ui.web.guard import MAX_REMEMBERED, Guard, Pace, is_origin_allowed
 
 HOST = "draw.example:7860"
 
@@ -78,6 +79,29 @@ def test_connections_are_counted_for_each_address_and_in_all() -> None:
     assert guard.refusal(connection(address="10.1.1.3")) is not None
     guard.leave("10.1.1.1")
     assert guard.refusal(connection()) is None
+
+
+def test_connections_that_come_too_fast_are_told_by_their_address() -> None:
+    clock = FakeClock()
+    guard = Guard(Settings(max_new_connections_per_s=3), clock)
+    assert [guard.comes_too_fast("10.1.1.1") for _ in range(4)] == [False] * 3 + [True]
+    assert not guard.comes_too_fast("10.1.1.2")
+    clock.pass_ms(1000)
+    assert not guard.comes_too_fast("10.1.1.1")
+
+
+def test_only_so_many_addresses_are_remembered() -> None:
+    guard = Guard(Settings(max_new_connections_per_s=1), FakeClock())
+    for number in range(MAX_REMEMBERED + 5):
+        guard.comes_too_fast(f"host {number}")
+    assert len(guard.paces) == MAX_REMEMBERED
+    assert guard.comes_too_fast(f"host {MAX_REMEMBERED + 4}"), "the newest are known"
+
+
+def test_an_origin_may_be_told_where_the_browser_names_none() -> None:
+    guard = Guard(Settings())
+    assert guard.refusal(connection(), "https://evil.example") is not None
+    assert guard.refusal(connection(), f"http://{HOST}") is None
 
 
 def test_a_burst_passes_a_flood_does_not_and_rest_mends_it() -> None:

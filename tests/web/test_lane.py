@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
@@ -474,6 +476,59 @@ def test_pages_of_other_sites_are_refused(server: AppProcess) -> None:
     with LaneClient(server.lane_url, headers={"Origin": server.url.rstrip("/")}) as client:
         client.draw(1, RED)
         client.picture(1)
+
+
+def ask_why(server: AppProcess, **headers: str) -> tuple[int, dict[str, str]]:
+    """What a plain GET of the lane's address is answered."""
+    origin = urllib.parse.quote(headers.pop("origin", server.url.rstrip("/")), safe="")
+    request = urllib.request.Request(f"{server.url}live?origin={origin}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_a_plain_request_is_told_whether_the_lane_would_be_opened(server: AppProcess) -> None:
+    status, told = ask_why(server)
+    assert (status, told["code"]) == (426, "open")
+    status, told = ask_why(server, origin="https://evil.example")
+    assert (status, told["code"]) == (403, "origin")
+
+
+def test_visitors_behind_a_trusted_proxy_are_told_apart(tmp_path: Path) -> None:
+    limits = ("--max-connections-per-address", "1", "--trusted-proxies", "127.0.0.1,10.0.0.0/8")
+    app = AppProcess(tmp_path, *limits, program=STANDIN).start()
+    try:
+        # the space's own proxies are at 10.…; what a visitor claims himself stands before its word
+        ada, bob = ({"X-Forwarded-For": f"1.2.3.4, 8.8.4.{n}, 10.1.1.1"} for n in (1, 2))
+        with LaneClient(app.lane_url, headers=ada):
+            with pytest.raises(InvalidStatus):
+                LaneClient(app.lane_url, headers=ada)
+            status, told = ask_why(app, **ada)
+            assert (status, told["code"]) == (403, "full")
+            assert "Too many pages from this address" in told["text"]
+            with LaneClient(app.lane_url, headers=bob) as client:
+                client.draw(1, RED)
+                client.picture(1)
+    finally:
+        app.kill()
+
+
+def test_connections_that_come_too_fast_are_refused(tmp_path: Path) -> None:
+    app = AppProcess(tmp_path, "--max-new-connections-per-s", "1", program=STANDIN).start()
+    try:
+        with LaneClient(app.lane_url) as client:
+            num_refused = 0
+            for _ in range(5):
+                with contextlib.suppress(InvalidStatus), LaneClient(app.lane_url):
+                    continue
+                num_refused += 1
+            assert num_refused > 0
+            client.draw(1, RED)
+            client.picture(1)
+    finally:
+        app.kill()
 
 
 def test_the_example_client_draws(server: AppProcess, tmp_path: Path) -> None:

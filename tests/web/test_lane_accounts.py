@@ -32,7 +32,7 @@ class Town:
         self.clock = FakeClock()
         self.engine = Engine(board, budget=Budget(2, self.clock))
         settings = Settings(max_connections_per_address=MAX_PAGES)
-        self.app = Starlette(routes=[Lane(self.engine, Roster(board), settings).route])
+        self.app = Starlette(routes=Lane(self.engine, Roster(board), settings).routes)
         self.seeds = itertools.count()
 
     @contextlib.contextmanager

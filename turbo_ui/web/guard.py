@@ -7,8 +7,9 @@ is checked here before a connection is accepted.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
-from collections.abc import Collection, Mapping
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from turbo_ui.settings import Settings
 
 IPV6_PREFIX_BITS = 64
 """So much of its address a caller in IPv6 does not choose."""
+MAX_REMEMBERED = 1000
+"""Of so many addresses it is known how fast they begin connections."""
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -35,13 +38,19 @@ class Guard:
     """Decides on connections and counts those that are open."""
 
     settings: Settings
+    clock: Callable[[], float] = time.monotonic
     by_address: Counter[str] = field(default_factory=Counter)
+    paces: OrderedDict[str, Pace] = field(default_factory=OrderedDict)
 
-    def refusal(self, connection: HTTPConnection) -> Refusal | None:
-        """Why this connection may not be opened, or None where it may."""
+    def refusal(self, connection: HTTPConnection, origin: str | None = None) -> Refusal | None:
+        """Why this connection may not be opened, or None where it may.
+
+        Args:
+            origin: of the page that asks, where its browser names none; browsers do for WebSockets.
+        """
         headers = connection.headers
         hosts = [headers.get("host", ""), headers.get("x-forwarded-host", "")]
-        if not is_origin_allowed(headers.get("origin"), hosts, self.settings.origins):
+        if not is_origin_allowed(headers.get("origin", origin), hosts, self.settings.origins):
             return Refusal("origin", "Pages of other sites may not use this lane.")
         if not is_logged_in(connection.scope["app"], connection.cookies):
             return Refusal("login", "Log in first.")
@@ -50,6 +59,14 @@ class Guard:
         if self.by_address[address_of(connection)] >= self.settings.max_connections_per_address:
             return Refusal("full", "Too many pages from this address are connected.")
         return None
+
+    def comes_too_fast(self, address: str) -> bool:
+        """Counts a connection that is begun, whether it will be opened or not."""
+        pace = self.paces.pop(address, None) or Pace(self.settings.max_new_connections_per_s)
+        self.paces[address] = pace
+        if len(self.paces) > MAX_REMEMBERED:
+            self.paces.popitem(last=False)
+        return not pace.takes(self.clock())
 
     def enter(self, address: str) -> None:
         self.by_address[address] += 1

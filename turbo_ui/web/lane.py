@@ -9,17 +9,19 @@ import secrets
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from starlette.routing import WebSocketRoute
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from turbo_ui.errors import ProtocolError
 from turbo_ui.live.budget import Address
 from turbo_ui.live.engine import Engine
 from turbo_ui.settings import Settings
-from turbo_ui.web.guard import Guard, Pace, address_of, counted_as
+from turbo_ui.web.guard import Guard, Pace, Refusal, address_of, counted_as
 from turbo_ui.web.roster import Roster
 from turbo_ui.web.session import PageSession
 from turbo_ui.web.wire import Message, pack, unpack
@@ -55,7 +57,7 @@ class Connection:
 
 
 class Lane:
-    """All open connections. `route` goes to Gradio's app; `stop` says goodbye to every page."""
+    """All open connections. `routes` go to Gradio's app; `stop` says goodbye to every page."""
 
     def __init__(self, engine: Engine, roster: Roster, settings: Settings) -> None:
         self.engine = engine
@@ -66,18 +68,33 @@ class Lane:
         self.connections: dict[str, Connection] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_stopping = False
-        self.route = WebSocketRoute(PATH, self._serve)
+        self.routes = [WebSocketRoute(PATH, self._serve), Route(PATH, self._explain)]
 
     # ---- one connection
 
+    async def _explain(self, request: Request) -> Response:
+        """Why the lane was not opened: a page is told nothing of a WebSocket that was refused."""
+        refusal = self._refusal(request, request.query_params.get("origin"))
+        if refusal is None:
+            answer = {"code": "open", "text": "This is the live lane, a WebSocket."}
+            return JSONResponse(answer, status_code=426, headers={"Upgrade": "websocket"})
+        return JSONResponse(asdict(refusal), status_code=403)
+
+    def _refusal(self, connection: HTTPConnection, origin: str | None = None) -> Refusal | None:
+        if self.is_stopping:
+            return Refusal("stopping", "The server stops.")
+        return self.guard.refusal(connection, origin)
+
     async def _serve(self, socket: WebSocket) -> None:
         self.loop = asyncio.get_running_loop()
-        refusal = self.guard.refusal(socket)
-        if refusal is not None or self.is_stopping:
-            log.info("refused a connection: %s", refusal.text if refusal else "stopping")
-            await socket.close(CLOSE_POLICY, refusal.text if refusal else "The server stops.")
-            return
         address = address_of(socket)
+        refusal = self._refusal(socket)
+        if self.guard.comes_too_fast(address):
+            refusal = Refusal("too_fast", "Connections come too fast from this address.")
+        if refusal is not None:
+            log.info("refused a connection: %s", refusal.text)
+            await socket.close(CLOSE_POLICY, refusal.text)
+            return
         self.guard.enter(address)
         try:
             await socket.accept()

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from starlette.middleware import Middleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
@@ -82,7 +85,12 @@ class Server:
             max_file_size=settings.max_message_bytes,
             theme=theme.build(),
             head=ui.HEAD,
-            app_kwargs={"routes": [self.lane.route, self.api.route, *routes.build(self.roster)]},
+            app_kwargs={
+                "routes": [*self.lane.routes, self.api.route, *routes.build(self.roster)],
+                "middleware": [
+                    Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
+                ],
+            },
         )
         self._tune(self.blocks.server.config)
         return url

@@ -75,6 +75,8 @@ def build(
         shown = [values[name] for name in NAMES]
         board.sync(None, None, shown, js="() => window.turboUI.values()")
         _add_generate(generate)
+    # a call of /generate that would wait behind so many others is refused
+    page.queue(max_size=settings.max_connections)
     return page
 
 

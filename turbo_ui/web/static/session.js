@@ -147,7 +147,15 @@ export class Session {
     this.page.onSketchLost();
   }
 
+  /** Goes round a network that passes no WebSocket; where the server itself refuses the lane, it says why. */
   async #tryFallback() {
+    const refused = await this.#refusal();
+    if (refused !== null) {
+      if (this.way !== "none" || this.lane.isOpen) return;
+      this.page.onLane("refused");
+      this.page.onNotice(refused, "error");
+      return;
+    }
     const answer = await fetch(new URL("healthz", this.base)).catch(() => null);
     if (!answer?.ok || this.way !== "none" || this.lane.isOpen) return;
     const health = await answer.json();
@@ -157,6 +165,15 @@ export class Session {
     this.page.onModels(this.models, this.activeModel);
     this.page.onLane(this.way);
     this.loop.touch();
+  }
+
+  /** Why the server does not open the lane, in its words; null where that is not the reason. */
+  async #refusal() {
+    const url = new URL("live", this.base);
+    url.searchParams.set("origin", location.origin);
+    const answer = await fetch(url).catch(() => null);
+    if (answer?.status !== 403) return null;
+    return (await answer.json().catch(() => null))?.text ?? null;
   }
 
   #receive(header, payload, arrival) {

@@ -10,6 +10,7 @@ const LANES = {
   connecting: ["connecting", "Connecting", "The live lane is being opened."],
   websocket: ["live", "Live", "Connected: frames travel over the live lane."],
   event: ["slow", "Live, the slow way", "WebSockets do not work here: frames travel as Gradio events, and no model refines them."],
+  refused: ["offline", "Not let in", "The server does not open the live lane now. Draw on: the board is kept here and sent once it does."],
   none: ["offline", "Reconnecting", "The server cannot be reached. Draw on: the board is kept here and sent on return."],
 };
 
