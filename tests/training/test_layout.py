@@ -60,7 +60,7 @@ def test_taught_attention_is_diffusers_own_and_can_be_taught() -> None:
     unet.set_attn_processor(AttnProcessor2_0())
     expected = unet(x, 600, context).sample
     lookup = Lookup(unet)
-    assert len(lookup.processors) == 5
+    assert len(lookup.processors) == 6
     torch.testing.assert_close(unet(x, 600, context).sample, expected)
     scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
     layout = torch.from_numpy(np.stack([layout_of(scene)] * 2))

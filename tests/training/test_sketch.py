@@ -108,3 +108,11 @@ def test_a_bend_is_the_same_at_any_size() -> None:
     wide = corners * [[4], [4], [1]] + [[1.5], [1.5], [0]]  # the same places, centres of pixels
     np.testing.assert_allclose(large.matrix @ wide, bend.matrix @ corners, atol=1e-3)
     assert large.shift[0].mean() == pytest.approx(4 * bend.shift[0].mean(), rel=0.05)
+
+
+def test_a_share_of_the_wobble_keeps_place_and_proportions() -> None:
+    bend = Sheet(np.random.default_rng(2), np.zeros((256, 256, 3), np.uint8), BALL).bend
+    eased = bend.eased(0.25)
+    np.testing.assert_array_equal(eased.matrix, bend.matrix)
+    for kept, whole in zip(eased.shift, bend.shift, strict=True):
+        np.testing.assert_allclose(kept, whole / 4)

@@ -91,17 +91,22 @@ def encode_latents(vae: Any, pictures: torch.Tensor) -> torch.Tensor:
 
 
 def build_unet() -> Any:
-    """Denoiser on 16×16 latents; text enters at 8×8 and 4×4, where it costs little."""
+    """Denoiser on 16×16 latents.
+
+    Text enters at 8×8, at the bottom, and at 16×16 on the way up: what a small thing looks like has
+    to be found for every cell of it. The first and last level hold one more layer than the others,
+    for there a thing lies between cells.
+    """
     config: dict[str, Any] = {
         "sample_size": LATENT_PX,
         "in_channels": LATENT_CHANNELS,
         "out_channels": LATENT_CHANNELS,
         "block_out_channels": (128, 192, 256),
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "layers_per_block": 1,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        "layers_per_block": (2, 1, 1),
         "cross_attention_dim": TEXT_WIDTH,
-        "attention_head_dim": (2, 4, 4),  # numbers of heads, as SD 2.x configures it
+        "attention_head_dim": (4, 4, 4),  # numbers of heads, as SD 2.x configures it
         "use_linear_projection": True,
         "norm_num_groups": 16,
         # The pooled text joins the time embedding, which scales and shifts the features of every
@@ -125,6 +130,9 @@ def start_from_input(unet: Any) -> None:
     With the usual start, and 60,000 pairs, the denoiser still gave sketches back as blurs.
     """
     last, num = unet.up_blocks[-1].resnets[-1], 2 * LATENT_CHANNELS
+    attention = unet.up_blocks[-1].attentions[-1]
+    attention.proj_out.weight.zero_()
+    attention.proj_out.bias.zero_()
     for layer in (unet.conv_in, last.conv1, last.conv2, last.conv_shortcut, unet.conv_out):
         layer.weight[:num].zero_()
         layer.bias[:num].zero_()

@@ -93,6 +93,11 @@ class Bend:
         across, down = (cv2.resize(s, (source_px, source_px)) / ratio for s in self.shift)
         return Bend(np.asarray(matrix, np.float32), (across, down))
 
+    def eased(self, share: float) -> "Bend":
+        """The same place and proportions, with that share of the wobble."""
+        across, down = self.shift
+        return replace(self, shift=(across * share, down * share))
+
     def bent(self, source: np.ndarray, mode: int, border: float) -> np.ndarray:
         """A `source_px` square picture, bent but not yet placed."""
         y, x = np.indices(source.shape[:2], dtype=np.float32)

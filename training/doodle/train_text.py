@@ -7,6 +7,7 @@ what things look like.
 """
 
 import argparse
+import copy
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ from turbo_ui.backends.compute import keep_memory
 _TEMPERATURE = 0.07
 _TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
 _WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
-_WORDS_WITH_CANVAS = 24  # of each batch: more tokens than all the rest
 _TELLING_SHARE = 0.5  # of each batch of words: such as are near to some concept
+_WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "moved": 30.0}
 _HEADS_ALONE = 300  # steps, where an encoder is there and its read-outs are not
 
 
@@ -166,9 +167,20 @@ def likeness_to(meanings: torch.Tensor, groups: list[torch.Tensor]) -> torch.Ten
 
 
 def losses(
-    encoder: Any, heads: Heads, looks: Looks, words: Words, captions: list[NounCaption], num: int
+    encoder: Any,
+    heads: Heads,
+    looks: Looks,
+    words: Words,
+    captions: list[NounCaption],
+    args: argparse.Namespace,
+    anchor: Any = None,
 ) -> dict[str, torch.Tensor]:
-    """Of one batch of `num` words and some captions."""
+    """Of one batch of words and some captions.
+
+    Args:
+        anchor: an encoder whose states of captions are to be kept; None keeps nothing.
+    """
+    num = args.batch_size
     picked = words.pick(num)
     ids, nearest = words.short_ids[picked], words.nearest[picked]
     word_hidden = encoder(input_ids=ids).last_hidden_state
@@ -180,7 +192,7 @@ def losses(
     meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
     cosine = F.cosine_similarity(heads.meaning(meant), words.meanings[picked][None], dim=-1)
     logits = heads.concept_logits(meant).log_softmax(-1)
-    few = slice(_WORDS_WITH_CANVAS)
+    few = slice(args.words_with_canvas)
     shown = heads.canvas_loss(
         torch.cat([caption_hidden, encoder(input_ids=words.long_ids[picked[few]])[0]]),
         looks.canvases(
@@ -189,12 +201,17 @@ def losses(
         ),
         torch.cat([torch.ones(len(captions)), nearest[few].amax(-1)]),
     )
-    return {
+    found = {
         "distill": (1 - cosine).mean(),
         "relation": -(nearest[None] * logits).sum(-1).mean(),
         "named": caption_loss(caption_hidden, captions, heads),
         "shown": shown,
     }
+    if anchor is not None:
+        with torch.no_grad():
+            kept = anchor(input_ids=caption_ids).last_hidden_state
+        found["moved"] = (caption_hidden - kept).square().mean() / kept.square().mean()
+    return found
 
 
 def resume(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer]) -> tuple[int, int]:
@@ -227,6 +244,17 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument(
+        "--words-with-canvas",
+        type=int,
+        default=24,
+        help="of each batch: more tokens than all the rest",
+    )
+    parser.add_argument(
+        "--anchored",
+        action="store_true",
+        help="captions keep their states, so that a denoiser trained on them can go on with them",
+    )
     args = parser.parse_args()
     keep_memory()
     torch.manual_seed(args.seed)
@@ -245,28 +273,32 @@ def main() -> None:
     named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
     both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
     first, num_alone = resume(encoder, heads, both)
+    anchor = copy.deepcopy(encoder).eval().requires_grad_(False) if args.anchored else None
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):
         encoder.requires_grad_(step >= num_alone)
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
-        found = losses(encoder, heads, looks, words, captions, args.batch_size)
+        found = losses(encoder, heads, looks, words, captions, args, anchor)
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)
-        (3 * found["distill"] + found["relation"] + found["named"] + 3 * found["shown"]).backward()
+        torch.stack([_WEIGHTS[name] * value for name, value in found.items()]).sum().backward()
         torch.nn.utils.clip_grad_norm_([parameter for _, parameter in named], 1.0)
         for optimiser in both:
             optimiser.step()
         progress.step(args.batch_size, **{key: value.item() for key, value in found.items()})
         if (step + 1) % 500 == 0 or step + 1 == args.steps:
             keep(encoder, heads, both, step + 1)
-            report(concepts, tokenizer, encoder, heads)
+            report(concepts, tokenizer, encoder, heads, looks)
 
 
 @torch.no_grad()
-def report(concepts: list, tokenizer: CLIPTokenizer, encoder: nn.Module, heads: Heads) -> None:
-    """How often a held-out tag's nearest concepts hold the right one, by the encoder alone."""
+def report(
+    concepts: list, tokenizer: CLIPTokenizer, encoder: nn.Module, heads: Heads, looks: Looks
+) -> None:
+    """How often a held-out tag's nearest concepts hold the right one, by the encoder alone; and how
+    often its canvas is most like the right one's."""
     pairs = [(tag, c.index) for c in concepts for tag in c.held_out_synonyms]
     ids = tokenizer(
         [t for t, _ in pairs], padding="max_length", truncation=True, return_tensors="pt"
@@ -275,9 +307,13 @@ def report(concepts: list, tokenizer: CLIPTokenizer, encoder: nn.Module, heads: 
     hidden = encoder(input_ids=ids["input_ids"]).last_hidden_state
     logits = heads.concept_logits(hidden[torch.arange(len(pairs)), ends])
     top = logits.topk(5).indices
-    right = top == torch.tensor([index for _, index in pairs])[:, None]
+    wanted = torch.tensor([index for _, index in pairs])
+    right = top == wanted[:, None]
     first, fifth = right[:, 0].float().mean().item(), right.any(1).float().mean().item()
-    print(f"\nheld-out tags: top-1 {first:.3f} top-5 {fifth:.3f}")
+    known = looks.canvases([[(concept.index, 0)] for concept in concepts])[:, 0].flatten(1)
+    shown = heads.canvas(hidden[:, WORD_TOKENS : WORD_TOKENS + NUM_PARTS]).flatten(1)
+    like = (torch.cdist(shown, known).argmin(1) == wanted).float().mean().item()
+    print(f"\nheld-out tags: top-1 {first:.3f} top-5 {fifth:.3f} canvas {like:.3f}")
 
 
 if __name__ == "__main__":
