@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -138,8 +139,9 @@ def test_a_space_listens_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.read([]).proxies == ("127.0.0.1", "::1")
     assert settings.read(["--trusted-proxies", "10.0.0.0/8, ::1"]).proxies == ("10.0.0.0/8", "::1")
-    with pytest.raises(InvalidSetting, match=r"trusted_proxies is 'my\.proxy'"):
-        settings.read(["--trusted-proxies", "my.proxy"])
+    for wrong in ("my.proxy", "10.0.0.5/8", "*"):
+        with pytest.raises(InvalidSetting, match=rf"trusted_proxies is '{re.escape(wrong)}'"):
+            settings.read(["--trusted-proxies", wrong])
     monkeypatch.setenv("SPACE_ID", "someone/turbo-ui")
     assert "10.0.0.0/8" in settings.read([]).proxies
     monkeypatch.setenv("TURBO_UI_TRUSTED_PROXIES", "10.2.3.4")

@@ -175,7 +175,7 @@ class Settings(RemoteSettings):
     @classmethod
     def _check_proxies(cls, value: str) -> str:
         for part in by_commas(value):
-            ipaddress.ip_network(part, strict=False)
+            ipaddress.ip_network(part)  # one with bits of a host in it would match nothing
         return value
 
     @property
@@ -273,7 +273,7 @@ def _hosted_defaults() -> dict[str, str]:
             answer[name] = value
     if "host" not in answer and os.environ.get("SPACE_ID"):
         answer["host"] = os.environ.get(ENV_PREFIX + "HOST", "0.0.0.0")
-    if os.environ.get("SPACE_ID") and not os.environ.get(ENV_PREFIX + "TRUSTED_PROXIES"):
+    if os.environ.get("SPACE_ID") and ENV_PREFIX + "TRUSTED_PROXIES" not in os.environ:
         answer["trusted_proxies"] = ",".join(PRIVATE_NETWORKS)
     return answer
 

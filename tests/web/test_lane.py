@@ -34,7 +34,8 @@ RED = jpeg((220, 30, 30))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    app = AppProcess(tmp_path_factory.mktemp("lane"), program=STANDIN).start()
+    quick = ("--max-new-connections-per-s", "1000")  # tests follow each other faster than people
+    app = AppProcess(tmp_path_factory.mktemp("lane"), *quick, program=STANDIN).start()
     yield app
     app.kill()
 

@@ -78,7 +78,8 @@ class Server:
             self.takes_sketch = True
             return Drawn(self._picture(answer), True)
         except openai.APIStatusError as error:
-            if self.takes_sketch is not None or not has_no_sketch_input(error):
+            # another page's request may have found out meanwhile that it takes none
+            if self.takes_sketch is True or not has_no_sketch_input(error):
                 raise
         answer = self._from_prompt(request)
         self.takes_sketch = False

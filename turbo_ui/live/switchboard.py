@@ -208,9 +208,12 @@ class Switchboard:
     def look_again(self, backend: Backend) -> None:
         """Says what a ready model turned out to be since it was told: that its server takes no
         sketch, or that its VAE overflowed. After each turn, from the thread that ran it."""
-        model_id, ready = backend.spec.id, _ready(backend)
+        model_id = backend.spec.id
         self.loaded.note_turn(model_id)
         with self._lock:
+            ready = _ready(
+                backend
+            )  # in here: of two threads the later must not tell the older text
             told = self.standings.of(model_id)
             is_there = told.state == "ready" and self.loaded.get(model_id) is backend
             if not is_there or told.text == ready.text:

@@ -56,12 +56,15 @@ class Guard:
             return Refusal("login", "Log in first.")
         if self.by_address.total() >= self.settings.max_connections:
             return Refusal("full", "As many pages are connected as this server takes.")
-        if self.by_address[address_of(connection)] >= self.settings.max_connections_per_address:
+        if (
+            self.by_address[counted_as(address_of(connection))]
+            >= self.settings.max_connections_per_address
+        ):
             return Refusal("full", "Too many pages from this address are connected.")
         return None
 
     def comes_too_fast(self, address: str) -> bool:
-        """Counts a connection that is begun, whether it will be opened or not."""
+        """Counts a connection that may be opened."""
         pace = self.paces.pop(address, None) or Pace(self.settings.max_new_connections_per_s)
         self.paces[address] = pace
         if len(self.paces) > MAX_REMEMBERED:
@@ -83,8 +86,8 @@ def address_of(connection: HTTPConnection) -> str:
 
 
 def counted_as(host: str) -> str:
-    """What an address is counted as where it may cost money: in IPv6 all of its network, as each
-    caller has 2^64 addresses."""
+    """What an address is counted as: in IPv6 all of its network, as each caller has 2^64
+    addresses."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

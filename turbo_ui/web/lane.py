@@ -87,9 +87,10 @@ class Lane:
 
     async def _serve(self, socket: WebSocket) -> None:
         self.loop = asyncio.get_running_loop()
-        address = address_of(socket)
+        address = counted_as(address_of(socket))
         refusal = self._refusal(socket)
-        if self.guard.comes_too_fast(address):
+        # what is refused uses up nothing: another site's page must not lock this visitor out
+        if refusal is None and self.guard.comes_too_fast(address):
             refusal = Refusal("too_fast", "Connections come too fast from this address.")
         if refusal is not None:
             log.info("refused a connection: %s", refusal.text)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
-
-from starlette.middleware import Middleware
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.switchboard import Switchboard
@@ -68,6 +66,8 @@ class Server:
     def start(self) -> str:
         """Opens the port and returns the address; does not block."""
         settings = self.settings
+        # uvicorn reads whom it believes from here; Gradio's launch has no words for it
+        os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.proxies)
         _, url, _ = self.blocks.launch(
             server_name=settings.host,
             server_port=settings.port or None,
@@ -85,12 +85,7 @@ class Server:
             max_file_size=settings.max_message_bytes,
             theme=theme.build(),
             head=ui.HEAD,
-            app_kwargs={
-                "routes": [*self.lane.routes, self.api.route, *routes.build(self.roster)],
-                "middleware": [
-                    Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
-                ],
-            },
+            app_kwargs={"routes": [*self.lane.routes, self.api.route, *routes.build(self.roster)]},
         )
         self._tune(self.blocks.server.config)
         return url

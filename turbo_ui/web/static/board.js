@@ -184,6 +184,7 @@ export class Board {
   }
 
   #end(event) {
+    if (event.pointerType === "pen") this.penAt = event.timeStamp;
     if (!this.active || event.pointerId !== this.pointerId) return;
     this.#finish();
     this.onInk(event.timeStamp);

@@ -253,7 +253,7 @@ class Page {
     this.status.lane(way);
     this.lineup.canRefine = way !== "event";
     if (this.session?.models.length) this.#showModels(this.session.models, this.session.activeModel);
-    if (way === "none") this.picture.setWaiting("Waiting for the server");
+    if (way === "none" || way === "refused") this.picture.setWaiting("Waiting for the server");
   }
 
   #showModels(models, active) {

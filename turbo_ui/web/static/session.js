@@ -20,6 +20,7 @@ export class Session {
     this.sentParams = {};
     this.sentSketch = undefined;
     this.saving = new Map();
+    this.refusedWith = null; // why the server does not open the lane, in its words
     this.refines = new Set(); // the numbers of all refines on this connection
     this.loop = new LiveLoop({
       canSend: () => this.way !== "none",
@@ -133,12 +134,13 @@ export class Session {
     this.refines.clear();
     if (state === "open") {
       this.way = "websocket";
+      this.refusedWith = null;
       this.loop.touch();
     } else {
       this.way = "none";
       if (this.lane.failures >= FALLBACK_AFTER) this.#tryFallback();
     }
-    this.page.onLane(this.way);
+    if (this.refusedWith === null) this.page.onLane(this.way);
   }
 
   /** The server's sketch is not the one that this page thinks it has: the next is sent whole. */
@@ -150,12 +152,16 @@ export class Session {
   /** Goes round a network that passes no WebSocket; where the server itself refuses the lane, it says why. */
   async #tryFallback() {
     const refused = await this.#refusal();
+    if (this.way !== "none" || this.lane.isOpen) return;
     if (refused !== null) {
-      if (this.way !== "none" || this.lane.isOpen) return;
-      this.page.onLane("refused");
-      this.page.onNotice(refused, "error");
+      if (refused !== this.refusedWith) {
+        this.page.onLane("refused");
+        this.page.onNotice(refused, "error");
+      }
+      this.refusedWith = refused;
       return;
     }
+    this.refusedWith = null;
     const answer = await fetch(new URL("healthz", this.base)).catch(() => null);
     if (!answer?.ok || this.way !== "none" || this.lane.isOpen) return;
     const health = await answer.json();
@@ -173,7 +179,9 @@ export class Session {
     url.searchParams.set("origin", location.origin);
     const answer = await fetch(url).catch(() => null);
     if (answer?.status !== 403) return null;
-    return (await answer.json().catch(() => null))?.text ?? null;
+    const { code, text } = (await answer.json().catch(() => null)) ?? {};
+    // a proxy that hides the server's name makes this site another one; events pass it all the same
+    return code === "origin" ? null : (text ?? null);
   }
 
   #receive(header, payload, arrival) {
