@@ -161,3 +161,19 @@ def test_where_there_are_early_pointer_events_each_point_is_kept_once(
     points = strokes(drawer)[-1]["points"]
     assert len(points) == 9
     assert [x for x, *_ in points] == sorted({x for x, *_ in points})
+
+
+def test_a_pointer_that_is_lost_ends_its_stroke(open_page: OpenPage) -> None:
+    drawer = open_page()
+    num = drawer.num_objects()
+    drawer.pen_down(0.2, 0.2)
+    drawer.move(0.4, 0.2)
+    drawer.page.evaluate(
+        "() => { const { board } = window.turboUI;"
+        " board.host.releasePointerCapture(board.pointerId); }"
+    )
+    drawer.move(0.6, 0.2)  # the browser tells of the loss with the next event
+    drawer.wait_until(lambda: drawer.num_objects() == num + 1)
+    drawer.pen_up()
+    drawer.stroke(0.6)
+    assert drawer.num_objects() == num + 2

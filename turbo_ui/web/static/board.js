@@ -108,6 +108,8 @@ export class Board {
     host.addEventListener(MOVED, (event) => this.#move(event));
     host.addEventListener("pointerup", (event) => this.#end(event));
     host.addEventListener("pointercancel", (event) => this.#end(event));
+    // comes after each of those, and alone where the browser lets go of a pointer and tells no end
+    host.addEventListener("lostpointercapture", (event) => this.#end(event));
     host.addEventListener("pointerleave", () => this.#moveCursor(null));
     host.addEventListener("contextmenu", (event) => event.preventDefault());
     // iOS scrolls on touchmove whatever touch-action says once a finger has moved
