@@ -162,7 +162,7 @@ def test_the_counted_files_are_those_that_are_read(tmp_path: Path) -> None:
     files = [
         file
         for part in ("transformer", "text_encoder", "text_encoder_2", "vae")
-        for file in parts.weight_files(folder / part)
+        for file in weights.weight_files(folder / part)
     ]
     num_parameters = sum(weights.num_parameters(weights.shapes_of(file)) for file in files)
     assert spec_for(str(folder)).memory_bytes == memory_for(num_parameters)

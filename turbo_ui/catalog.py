@@ -256,19 +256,15 @@ def _free_id(name: str, catalog: tuple[ModelSpec, ...]) -> str:
 def _memory_bytes(path: Path) -> int:
     """What a model of one's own takes, in whatever type its numbers are on the disk; 0 where it
     holds none."""
-    files = _weight_files(path) if path.is_dir() else [path]
+    files = _files_read_of(path) if path.is_dir() else [path]
     num_parameters = sum(_num_parameters(file) for file in files)
     return int(num_parameters * ITEMSIZE * (1 + WORK_SHARE))
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """Those that are read: of each network the plain ones, else those in half precision. What else
-    a clone of a hub repository holds, such as the same model as a single file, is not."""
-    answer: list[Path] = []
-    for part in _networks_of(folder):
-        files = sorted((folder / part).glob("*.safetensors"))
-        answer += [file for file in files if ".fp16" not in file.name] or files
-    return answer
+def _files_read_of(folder: Path) -> list[Path]:
+    """The weights of each network. What else a clone of a hub repository holds, such as the same
+    model as a single file, is not read."""
+    return [file for part in _networks_of(folder) for file in weights.weight_files(folder / part)]
 
 
 def _networks_of(folder: Path) -> list[str]:

@@ -76,6 +76,12 @@ def index_of(folder: Path) -> dict[str, Any]:
     return index
 
 
+def weight_files(part: Path) -> list[Path]:
+    """Of a part's weights those that are read: the plain ones, else those in half precision."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if ".fp16" not in file.name] or files
+
+
 def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor in a safetensors file, read from its header; raises as
     `stored_of` does."""

@@ -22,9 +22,10 @@ from typing import Any
 from huggingface_hub import HfApi, constants, snapshot_download
 from tqdm.auto import tqdm
 
+from turbo_ui import weights
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.backends.hub_errors import explained
-from turbo_ui.backends.parts import has_weights, weight_files
+from turbo_ui.backends.parts import has_weights
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
@@ -139,7 +140,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _has_weights(part: Path) -> bool:
     """A network's configuration and all files of its weights are there."""
-    files = weight_files(part)
+    files = weights.weight_files(part)
     num_files = [int(found[1]) for file in files if (found := OF_SEVERAL.search(file.name))]
     return (part / "config.json").is_file() and len(files) >= max(num_files, default=1)
 

@@ -129,7 +129,8 @@ def num_parameters(
     """
     return {
         name: sum(
-            weights.num_parameters(weights.shapes_of(file)) for file in weight_files(folder / name)
+            weights.num_parameters(weights.shapes_of(file))
+            for file in weights.weight_files(folder / name)
         )
         for name in _classes_of(spec, folder, only, ())
         if has_weights(name)
@@ -175,12 +176,6 @@ def check_weights(spec: ModelSpec, part: Path) -> None:
     if pickles:
         reason += f", only {pickles[0].name}, {weights.PICKLE_REASON}"
     raise ModelUnavailable(spec.id, reason, "Get the model as safetensors.")
-
-
-def weight_files(part: Path) -> list[Path]:
-    """Of a part's weights those that are read: the plain ones, else those in half precision."""
-    files = sorted(part.glob("*.safetensors"))
-    return [file for file in files if ".fp16" not in file.name] or files
 
 
 @contextmanager
@@ -255,5 +250,5 @@ def _check_prediction_type(spec: ModelSpec, scheduler: Any) -> None:
 
 def _variant(part: Path) -> str | None:
     """ "fp16" where the folder holds no other weights."""
-    files = weight_files(part)
+    files = weights.weight_files(part)
     return "fp16" if files and ".fp16" in files[0].name else None

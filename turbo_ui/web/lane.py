@@ -101,7 +101,7 @@ class Lane:
             await socket.accept()
             hello = await self._hello(socket)
             if hello is not None:
-                await self._converse(socket, hello)
+                await self._converse(socket, hello, address)
         except WebSocketDisconnect:
             pass
         finally:
@@ -128,13 +128,12 @@ class Lane:
             if pace.takes(time.monotonic()):
                 await socket.send_bytes(pack({"kind": "error", "code": "protocol", "text": text}))
 
-    async def _converse(self, socket: WebSocket, hello: Message) -> None:
+    async def _converse(self, socket: WebSocket, hello: Message, host: str) -> None:
         page, token = _name(hello.header.get("page")), _name(hello.header.get("token"))
         token = await self._token_for(page, token)
         session = PageSession(token, self.engine, self.roster, self.settings, self.codec)
         connection = Connection(socket, page, token, session, asyncio.current_task())
         self.connections[token] = connection
-        host = counted_as(address_of(socket))
         address = Address(host, self.settings.max_connections_per_address)
         self.engine.open_session(token, session.publish, address=address)
         try:
