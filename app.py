@@ -71,6 +71,7 @@ class App:
             max_batch=chosen.max_batch,
             text_encoders=by_commas(chosen.text_encoders),
             max_device_memory_bytes=chosen.max_device_memory_bytes,
+            quantization=chosen.quantization,
             remote_settings=chosen,
         )
         if spec == DOODLE and chosen.model is None and self._is_on_cuda():

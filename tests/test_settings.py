@@ -64,6 +64,7 @@ def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -
         ("--device", "tpu", "device"),
         ("--dtype", "fp8", "dtype"),
         ("--vae", "none", "vae"),
+        ("--quantization", "int4", "quantization"),
         ("--jpeg-quality", "100", "jpeg_quality"),
         ("--max-image-px", "100000", "max_image_px"),
         ("--settle-ms", "-1", "settle_ms"),

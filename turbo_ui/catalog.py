@@ -6,6 +6,7 @@ it by `spec_for`; everything behind the catalog treats both alike.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -51,8 +52,6 @@ class ModelSpec:
         how_to_get: what a person has to do before it can be had, in sentences; may be empty.
         memory_bytes: about what it takes on a GPU, with all of its parts there in numbers of two
             bytes, and working with them.
-        enough_memory_bytes: with this it draws as well, in fewer bits or with text encoders that
-            take turns; other models are not put away to give it more. 0 is `memory_bytes`.
         is_gated: the hub gives it out only to people who accepted its licence.
         is_embedded: it comes with this project and needs no download.
         is_live: quick enough on a GPU to follow the hand; the others suit a refine.
@@ -77,7 +76,6 @@ class ModelSpec:
     attribution: str = ""
     how_to_get: str = ""
     memory_bytes: int = 0
-    enough_memory_bytes: int = 0
     is_gated: bool = False
     is_embedded: bool = False
     is_live: bool = True
@@ -156,7 +154,6 @@ STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
         "HF_TOKEN set to it."
     ),
     memory_bytes=30_000_000_000,
-    enough_memory_bytes=19_500_000_000,
     is_gated=True,
     is_live=False,
     tiny_vae="madebyollin/taesd3",
@@ -194,13 +191,26 @@ def spec_for(model: str, catalog: tuple[ModelSpec, ...] = CATALOG) -> ModelSpec:
     for spec in catalog:
         if model in (spec.id, spec.source):
             return spec
-    path = Path(model).expanduser()
-    if not path.exists():
-        ids = ", ".join(spec.id for spec in catalog)
-        raise InvalidRequest("model", model, f"{ids}, a diffusers folder, or a .safetensors file")
+    ids = ", ".join(spec.id for spec in catalog)
+    allowed = f"{ids}, a diffusers folder, or a .safetensors file"
+    path = expanded("model", model, allowed)
+    if not os.path.exists(path):  # `Path.exists` raises on a name that is too long
+        raise InvalidRequest("model", model, allowed)
     source = str(path.resolve())
     known = next((spec for spec in catalog if spec.source == source), None)
     return known or _spec_of_ones_own(path, source, catalog)
+
+
+def expanded(field: str, value: str, allowed: str = "a path that is there") -> Path:
+    """A path whose `~` is the home of its user.
+
+    Raises:
+        InvalidRequest: there is no such user; names the field, the value and what is allowed.
+    """
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise InvalidRequest(field, value, allowed) from None
 
 
 def _spec_of_ones_own(path: Path, source: str, catalog: tuple[ModelSpec, ...]) -> ModelSpec:
@@ -209,7 +219,6 @@ def _spec_of_ones_own(path: Path, source: str, catalog: tuple[ModelSpec, ...]) -
     except ModelUnavailable:
         alike = SD_TURBO
     name = path.stem if path.is_file() else path.resolve().name
-    size = _memory_bytes(path) or alike.memory_bytes
     return replace(
         alike,
         id=_free_id(name, catalog),
@@ -221,8 +230,7 @@ def _spec_of_ones_own(path: Path, source: str, catalog: tuple[ModelSpec, ...]) -
         attribution="",
         how_to_get="",
         is_gated=False,
-        memory_bytes=size,
-        enough_memory_bytes=alike.enough_memory_bytes and min(alike.enough_memory_bytes, size),
+        memory_bytes=_memory_bytes(path) or alike.memory_bytes,
     )
 
 

@@ -51,7 +51,8 @@ class Settings(RemoteSettings):
         "auto",
         "auto, fp32, fp16, bf16",
         "Number type of the models. auto: fp32 on a CPU, fp16 on a GPU; Stable Diffusion 3.5 takes "
-        "bf16 where the GPU computes in it.",
+        "bf16 where the GPU computes in it. A UNet, VAE or CLIP that overflows in fp16 is put into "
+        "bf16, else fp32.",
     )
     vae: Literal["auto", "full", "tiny"] = setting(
         "auto",
@@ -65,6 +66,14 @@ class Settings(RemoteSettings):
         "The most memory that all models together may take on the device. By default 90 % of it; "
         "on a CPU, of main memory.",
         ge=1_000_000,
+    )
+    quantization: Literal["auto", "none", "int8", "fp8"] = setting(
+        "auto",
+        "auto, none, int8, fp8",
+        "In which bits Stable Diffusion 3.5 is kept. auto: in full; T5 and the transformer in "
+        "fewer where memory is short. none: nothing in fewer bits; where memory is short, parts "
+        "wait in main memory, or T5 is left out. int8, fp8: the transformer in these 8 bits. "
+        "Fewer bits take torchao.",
     )
     text_encoders: str = setting(
         "",

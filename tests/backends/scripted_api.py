@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import select
+import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -88,10 +91,16 @@ class Asked:
 
 
 class ScriptedApi:
-    """Answers a path with what was told for it, one after the other; the last one stays."""
+    """Answers a path with what was told for it, one after the other; the last one stays.
+
+    Attributes:
+        asked: what came.
+        left: what was hung up on before its answer.
+    """
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.left: list[Asked] = []
         self._answers: dict[str, list[Answer]] = {}
         api = self
 
@@ -129,11 +138,14 @@ class ScriptedApi:
         length = int(handler.headers.get("content-length") or 0)
         headers = {name.lower(): value for name, value in handler.headers.items()}
         body = handler.rfile.read(length)
-        self.asked.append(Asked(handler.command, handler.path, headers, body))
+        asked = Asked(handler.command, handler.path, headers, body)
+        self.asked.append(asked)
         answers = self._answers.get(handler.path, [refusal(404, f"Invalid URL ({handler.path})")])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if answer.hold is not None:
-            assert answer.hold.wait(30), "the test never let the answer go"
+        if answer.hold is not None and not self._hold(handler, answer.hold):
+            self.left.append(asked)
+            handler.close_connection = True
+            return
         if not answer.status:
             handler.close_connection = True
             return
@@ -147,6 +159,20 @@ class ScriptedApi:
             handler.wfile.write(content)
         except OSError:
             handler.close_connection = True  # nobody waits for it any more
+
+    def _hold(self, handler: BaseHTTPRequestHandler, let_go: threading.Event) -> bool:
+        """Waits until the answer is let go; False where whoever asked went away."""
+        until = time.monotonic() + 30
+        while not let_go.wait(0.01):
+            assert time.monotonic() < until, "the test never let the answer go"
+            if select.select([handler.connection], [], [], 0)[0]:
+                try:
+                    is_gone = not handler.connection.recv(1, socket.MSG_PEEK)
+                except OSError:
+                    is_gone = True
+                if is_gone:
+                    return False
+        return True
 
     def close(self) -> None:
         """Nobody listens any more; what has come is still answered. Twice does no harm."""

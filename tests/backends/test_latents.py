@@ -54,14 +54,14 @@ def test_a_decoder_that_overflows_is_widened_once() -> None:
     ours = latents_of(vae)
     calls: list[torch.dtype] = []
     vae.decoder.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].dtype))
-    assert not ours.is_widened
+    assert not ours.network.is_widened
     for _ in range(2):
         pixels = ours.decode(some_latents())
         assert difference(pixels.numpy(), expected.numpy()) <= TOLERANCE
     assert pixels.float().std() > 10, "a picture in which a difference would be seen"
     assert calls == [torch.float16, torch.float32, torch.float32]
-    assert ours.is_widened
-    assert ours.dtype == torch.float32
+    assert ours.network.is_widened
+    assert ours.network.dtype == torch.float32
 
 
 def test_an_encoder_that_overflows_is_widened_and_its_sketches_are_made_anew() -> None:
@@ -70,7 +70,7 @@ def test_an_encoder_that_overflows_is_widened_and_its_sketches_are_made_anew() -
     ours = latents_of(full_vae("encoder"))
     ours.kept.get((other.digest, 64, 64), lambda: expected)
     found = ours.encode(sketch, 64, 64)
-    assert ours.is_widened
+    assert ours.network.is_widened
     torch.testing.assert_close(found.mean, expected.mean)
     assert len(ours.kept) == 1, "what fp16 made is not used beside what fp32 makes"
 
@@ -90,13 +90,13 @@ def test_a_vae_known_to_overflow_never_runs_in_fp16_where_its_pipelines_say_so(
     vae = full_vae()
     assert vae.config.force_upcast
     ours = latents_of(vae, dtype, heeds_upcast=heeds_upcast)
-    assert ours.dtype == expected
+    assert ours.network.dtype == expected
     assert {weights.dtype for weights in vae.parameters()} == {expected}
 
 
 def test_the_tiny_vae_stays_in_fp16() -> None:
     tiny = checkpoints.vae("tiny").eval()
-    assert latents_of(tiny, heeds_upcast=True).dtype == torch.float16
+    assert latents_of(tiny, heeds_upcast=True).network.dtype == torch.float16
 
 
 def test_what_no_type_can_hold_is_an_error_and_the_next_picture_comes() -> None:
@@ -106,7 +106,7 @@ def test_what_no_type_can_hold_is_an_error_and_the_next_picture_comes() -> None:
         ours.decode(nothing)
     assert "board is kept" in caught.value.user_text
     assert "--dtype bf16" in caught.value.user_text
-    assert not ours.is_widened, "the VAE could not help it"
+    assert not ours.network.is_widened, "the VAE could not help it"
     assert ours.decode(some_latents()).shape == (2, 64, 64, 3)
 
 
@@ -128,13 +128,13 @@ def request(**fields: Any) -> FrameRequest:
 def test_path_and_device_say_that_the_vae_was_widened(folder: Path) -> None:
     loaded = load_spec(checkpoints.spec(folder), quiet, device="cpu", dtype="fp16")
     assert isinstance(loaded, UnetTurbo)
-    loaded.latents = latents_of(full_vae("decoder"))
+    loaded.latents = latents_of(full_vae("decoder"), title="full VAE")
     before = loaded.device_text
     (frame,) = loaded.generate([request(image=drawing())])
     assert frame.path == "cpu fp16 full VAE in fp32 eager batch 1"
-    assert loaded.device_text == before + ", VAE in fp32, as fp16 overflows"
+    assert loaded.device_text == before + ", full VAE in fp32, as fp16 overflows"
     loaded.close()
-    assert "VAE in fp32" in loaded.device_text, "a page may still ask"
+    assert "full VAE in fp32" in loaded.device_text, "a page may still ask"
 
 
 def test_sessions_that_draw_by_turns_keep_their_own_sketches(folder: Path) -> None:

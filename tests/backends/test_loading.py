@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,11 @@ from turbo_ui.frames import FrameRequest, Pixels
 from turbo_ui.live.progress import Progress
 from turbo_ui.live.room import Room
 from turbo_ui.remote_settings import RemoteSettings
+
+needs_torchao = pytest.mark.skipif(
+    importlib.util.find_spec("torchao") is None,
+    reason="torchao is not installed (an extra: pip install torchao)",
+)
 
 
 def quiet(*args: Any, **kwargs: Any) -> None:
@@ -376,13 +382,13 @@ def test_no_room_is_made_for_a_model_that_could_not_be_placed_even_then(
 ) -> None:
     """Room is made when "loading" is told: a model that works would be put away in vain."""
     spec = checkpoints_sd3.spec(sd3_folder)
-    asked: list[tuple[ModelSpec, int | None]] = []
+    asked: list[tuple[ModelSpec, Sequence[int] | None]] = []
     progress = Progress(spec, lambda _: None, lambda *wanted: asked.append(wanted))
     load_limited = partial(loading.load_spec, spec, progress, device="cpu")
     if fits:
         load_limited().close()
         counts = memory.PartCounts.of(sources.num_parameters(spec, sd3_folder))
-        assert asked == [(spec, memory.least_bytes(counts, placement.room(compute.choose("cpu"))))]
+        assert asked == [(spec, memory.needs_bytes(counts, placement.room(compute.choose("cpu"))))]
         return
     with pytest.raises(ModelUnavailable, match="of memory at the least") as caught:
         load_limited(max_device_memory_bytes=1000)
@@ -449,6 +455,97 @@ def test_on_a_cpu_the_large_model_is_read_where_its_smallest_plan_fits(
     text = board.standings.of(large.id).text
     assert (read == [large.id]) == is_read, text
     assert is_read or "it needs 18.1 GB of memory and there are 17.9 GB for it beside" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "allowed"),
+    [
+        ("int3", {}, "auto, none, int8, fp8"),
+        ("fp8", {"has_torchao": False}, "auto, none; int8 and fp8 with torchao installed"),
+        ("int8", {"dtype": "fp16"}, "auto, none, fp8; int8 only with dtype bf16 or fp32"),
+    ],
+)
+def test_a_quantization_that_cannot_be_had_is_told_before_anything_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch, asked: Any, options: dict[str, Any], allowed: str
+) -> None:
+    def fetch(*args: Any, **options: Any) -> Path:
+        raise AssertionError("the hub is asked")
+
+    has_torchao = options.pop("has_torchao", True)
+    monkeypatch.setattr(quantization, "is_available", lambda: has_torchao)
+    monkeypatch.setattr(hub, "fetch", fetch)
+    wanted = partial(loading.load_spec, STABLE_DIFFUSION_3_5_LARGE_TURBO, quiet, device="cpu")
+    with pytest.raises(InvalidRequest) as caught:
+        wanted(quantization=asked, **options)
+    assert (caught.value.field, caught.value.value) == ("quantization", asked)
+    assert caught.value.allowed.startswith(allowed)
+
+
+def test_other_families_are_not_quantized(folder: Path) -> None:
+    assert load(folder, quantization="fp8").device_text == "CPU, fp32 (as asked)"
+
+
+@needs_torchao
+@pytest.mark.parametrize(
+    ("asked", "dtype", "told", "path"),
+    [
+        ("none", "fp32", "", ""),
+        ("int8", "fp32", "; transformer in 8-bit int8 as asked", ", transformer int8"),
+        ("fp8", "fp32", "; transformer in 8-bit fp8 as asked", ", transformer fp8"),
+        ("fp8", "fp16", "; transformer in 8-bit fp8 as asked", ", transformer fp8"),
+        ("fp8", "bf16", "; transformer in 8-bit fp8 as asked", ", transformer fp8"),
+    ],
+)
+def test_bits_that_are_asked_for_are_what_draws(
+    sd3_folder: Path, asked: Any, dtype: str, told: str, path: str
+) -> None:
+    spec = checkpoints_sd3.spec(sd3_folder)
+    backend = loading.load_spec(spec, quiet, device="cpu", dtype=dtype, quantization=asked)
+    assert backend.device_text == f"CPU, {dtype} (as asked){told}"
+    wanted = FrameRequest(model=spec.id, width=64, height=64, prompt="a cat")
+    (frame,) = backend.generate([wanted])
+    assert frame.path == f"cpu {dtype} full VAE eager batch 1{path}"
+    (full,) = loading.load_spec(spec, quiet, device="cpu").generate([wanted])
+    assert difference(frame.image, full.image) <= (20 if told else 0)
+    assert bool(told) == (frame.image != full.image).any()
+
+
+@needs_torchao
+@pytest.mark.parametrize(("dtype", "bits"), [("bf16", "int8"), ("fp16", "fp8")])
+def test_where_memory_is_short_the_number_type_chooses_the_8_bits(
+    sd3_folder: Path, dtype: str, bits: str
+) -> None:
+    spec = checkpoints_sd3.spec(sd3_folder)
+    counts = memory.PartCounts.of(sources.num_parameters(spec, sd3_folder))
+    enough = memory.needs_bytes(counts, placement.room(compute.choose("cpu", dtype)))[0]
+    wanted = partial(loading.load_spec, spec, quiet, device="cpu", dtype=dtype)
+    backend = wanted(max_device_memory_bytes=enough)
+    told = f"CPU, {dtype} (as asked); transformer in 8-bit {bits}, T5 in 4-bit nf4 (all in full"
+    assert backend.device_text.startswith(told)
+    request = FrameRequest(model=spec.id, width=64, height=64, prompt="a cat")
+    (frame,) = backend.generate([request])
+    assert frame.path == f"cpu {dtype} full VAE eager batch 1, transformer {bits}, T5 nf4"
+    (full,) = wanted().generate([request])
+    assert difference(frame.image, full.image) <= 40
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("source", {"source": "~nobody-of-this-name/model"}),
+        ("tiny_vae", {"tiny_vae": "~nobody-of-this-name/tiny"}),
+        ("text_encoders", {}),
+    ],
+)
+def test_the_home_of_a_user_that_is_unknown_is_told_as_a_wrong_value(
+    sd3_folder: Path, field: str, change: dict[str, str]
+) -> None:
+    spec = replace(checkpoints_sd3.spec(sd3_folder), **change)
+    encoders = ["~nobody-of-this-name/t5.safetensors"] if field == "text_encoders" else []
+    with pytest.raises(InvalidRequest, match="allowed: a path that is there") as caught:
+        loading.load_spec(spec, quiet, device="cpu", text_encoders=encoders)
+    assert caught.value.field == field
+    assert str(caught.value.value).startswith("~nobody-of-this-name/")
 
 
 def test_a_remote_model_needs_no_files() -> None:

@@ -18,7 +18,6 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, 
 import turbo_ui
 from turbo_ui.backends import memory
 from turbo_ui.backends.memory import GB, MemoryPlan, PartCounts, Room
-from turbo_ui.catalog import STABLE_DIFFUSION_3_5_LARGE_TURBO
 from turbo_ui.errors import ModelUnavailable
 
 SD35_LARGE = PartCounts()
@@ -170,32 +169,110 @@ def test_the_limit_is_for_all_models_together() -> None:
         memory.choose("sd35", SD35_LARGE, replace(here, taken_bytes=40 * GB))
 
 
-@pytest.mark.parametrize("torchao", [True, False])
-def test_what_the_catalog_calls_enough_loses_no_detail(torchao: bool) -> None:
-    """T5 is there and the parts take no turns in every frame: the promise by which no other model
-    is put away."""
-    enough = STABLE_DIFFUSION_3_5_LARGE_TURBO.enough_memory_bytes
-    here = replace(room(24, torchao=torchao), max_bytes=enough)
-    plan = memory.choose("sd35", SD35_LARGE, here)
-    assert plan.t5 != "dropped"
-    assert plan.offload != "model"
-    assert plan.transformer == ("int8" if torchao else "full")
+PLACES = [
+    # kind, bytes of a number, GB of main memory
+    ("cuda", 2, 64),
+    ("cuda", 2, 8),
+    ("cpu", 4, 64),
+    ("mps", 2, 64),
+]
 
 
 @pytest.mark.parametrize("torchao", [True, False])
-@pytest.mark.parametrize(
-    ("kind", "itemsize", "host_gb"),
-    [("cuda", 2, 64), ("cuda", 2, 8), ("cpu", 4, 64), ("mps", 2, 64)],
-)
-def test_the_least_is_what_the_smallest_plan_takes(
+@pytest.mark.parametrize(("kind", "itemsize", "host_gb"), PLACES)
+def test_what_it_needs_is_where_another_plan_is_chosen(
     kind: str, itemsize: int, host_gb: float, torchao: bool
 ) -> None:
     here = replace(room(80, host_gb, torchao=torchao, kind=kind), itemsize=itemsize)
-    least = memory.least_bytes(SD35_LARGE, here)
-    fits = replace(here, max_bytes=least)
-    assert memory.choose("sd35", SD35_LARGE, fits).device_bytes == least
+    needs = memory.needs_bytes(SD35_LARGE, here)
+    assert list(needs) == sorted(set(needs), reverse=True)
+    for needed in needs:
+        fits = replace(here, max_bytes=needed)
+        assert memory.choose("sd35", SD35_LARGE, fits).device_bytes == needed
     with pytest.raises(ModelUnavailable):
-        memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=least - 1))
+        memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=needs[-1] - 1))
+
+
+@pytest.mark.parametrize("torchao", [True, False])
+@pytest.mark.parametrize(("kind", "itemsize", "host_gb"), PLACES)
+def test_the_most_that_others_are_put_away_for_loses_no_detail_and_less_would(
+    kind: str, itemsize: int, host_gb: float, torchao: bool
+) -> None:
+    """T5 is there and the parts take no turns in every frame."""
+    here = replace(room(80, host_gb, torchao=torchao, kind=kind), itemsize=itemsize)
+    enough = memory.needs_bytes(SD35_LARGE, here)[0]
+    plan = memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=enough))
+    assert plan.t5 != "dropped"
+    assert plan.offload != "model"
+    try:
+        plan = memory.choose("sd35", SD35_LARGE, replace(here, max_bytes=enough - 1))
+    except ModelUnavailable:
+        return
+    assert plan.t5 == "dropped" or plan.offload == "model"
+
+
+@pytest.mark.parametrize(
+    ("kind", "itemsize", "torchao", "enough_gb", "least_gb"),
+    [
+        ("cuda", 2, True, 11.6, 10.1),
+        ("cuda", 2, False, 19.3, 17.7),
+        ("cpu", 4, True, 21.1, 18.1),
+        ("cpu", 4, False, 60.9, 41.9),
+        ("mps", 2, False, 30.5, 20.9),
+    ],
+)
+def test_what_it_needs_on_each_kind_of_device(
+    kind: str, itemsize: int, torchao: bool, enough_gb: float, least_gb: float
+) -> None:
+    """On a CPU it is not twice a GPU's: half of the parts may be in 8 bits there, too."""
+    here = replace(room(80, torchao=torchao, kind=kind), itemsize=itemsize)
+    needs = memory.needs_bytes(SD35_LARGE, here)
+    assert (round(needs[0] / GB, 1), round(needs[-1] / GB, 1)) == (enough_gb, least_gb)
+
+
+def test_a_model_that_never_had_t5_loses_none() -> None:
+    needs = memory.needs_bytes(SD35_WITHOUT_T5, room(80, torchao=False, kind="cpu"))
+    plan = memory.choose("sd35", SD35_WITHOUT_T5, room(80, torchao=False, kind="cpu"))
+    assert needs == (plan.device_bytes,)
+
+
+# --- which 8 bits
+
+
+@pytest.mark.parametrize(
+    ("quantization", "eight_bits", "device_gb", "expected"),
+    [
+        ("auto", "fp8", 80, ("full", "full", "none")),
+        ("auto", "fp8", 32, ("fp8", "full", "none")),
+        ("auto", "fp8", 24, ("fp8", "fp8", "none")),
+        ("auto", "fp8", 12, ("fp8", "fp8", "model")),
+        ("none", "int8", 80, ("full", "full", "none")),
+        ("none", "int8", 32, ("full", "full", "text_encoders")),
+        ("none", "int8", 20, ("full", "full", "model")),
+        ("int8", "int8", 80, ("full", "int8", "none")),
+        ("int8", "int8", 20, ("nf4", "int8", "none")),
+        ("fp8", "int8", 80, ("full", "fp8", "none")),
+        ("fp8", "int8", 20, ("nf4", "fp8", "none")),
+        ("fp8", "int8", 16, ("int8", "fp8", "text_encoders")),
+        ("fp8", "fp8", 16, ("fp8", "fp8", "text_encoders")),
+    ],
+)
+def test_which_bits_are_chosen(
+    quantization: Any, eight_bits: Any, device_gb: float, expected: tuple[str, str, str]
+) -> None:
+    here = replace(room(device_gb, torchao=True), quantization=quantization, eight_bits=eight_bits)
+    plan = memory.choose("sd35", SD35_LARGE, here)
+    assert names(plan) == expected
+    assert ("as asked" in plan.text) == (quantization in ("int8", "fp8"))
+    for bits in ("int8", "fp8", "nf4"):
+        assert (bits in plan.text) == (bits in plan.path) == (bits in expected)
+
+
+def test_a_limit_that_only_fewer_bits_would_keep_says_so() -> None:
+    here = replace(room(16, torchao=True), quantization="none")
+    with pytest.raises(ModelUnavailable, match=r"17\.7 GB of memory at the least") as caught:
+        memory.choose("sd35", SD35_LARGE, here)
+    assert caught.value.remedy == "Choose a smaller model, or leave quantization at auto."
 
 
 def test_the_torchao_that_is_named_is_the_extra() -> None:
@@ -241,9 +318,9 @@ def test_more_memory_never_gives_a_worse_plan() -> None:
     ("device_gb", "torchao", "said"),
     [
         (80, True, ""),
-        (32, True, "T5 in 8 bits (all in full wants 30.5 GB, 28.8 GB can be had)"),
-        (28, True, "T5 in 4 bits (all in full wants 30.5 GB, 25.2 GB can be had)"),
-        (24, True, "transformer in 8 bits, T5 in 8 bits ("),
+        (32, True, "T5 in 8-bit int8 (all in full wants 30.5 GB, 28.8 GB can be had)"),
+        (28, True, "T5 in 4-bit nf4 (all in full wants 30.5 GB, 25.2 GB can be had)"),
+        (24, True, "transformer in 8-bit int8, T5 in 8-bit int8 ("),
         (24, False, "text encoders wait in main memory: a new prompt takes seconds longer ("),
         (20, False, "the parts take turns on the device: each frame takes seconds longer ("),
     ],
@@ -287,6 +364,7 @@ def test_what_can_be_done_about_too_little_memory(changed: dict[str, int], remed
         (memory.WHOLE, ""),
         (MemoryPlan(t5="dropped"), "no T5"),
         (MemoryPlan(t5="nf4", transformer="int8"), "transformer int8, T5 nf4"),
+        (MemoryPlan(t5="fp8", transformer="fp8"), "transformer fp8, T5 fp8"),
         (MemoryPlan(offload="text_encoders"), "text encoders offloaded"),
         (MemoryPlan(offload="model"), "offloaded"),
     ],

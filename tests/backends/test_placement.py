@@ -22,7 +22,7 @@ from turbo_ui.backends import compute, placement, quantization
 from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan, Offload, PartCounts
 from turbo_ui.backends.placement import Placement, Waiting
 from turbo_ui.backends.sd3_turbo import Sd3Turbo
-from turbo_ui.errors import ModelUnavailable
+from turbo_ui.errors import InvalidRequest, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest
 
 CPU = compute.choose("cpu")
@@ -189,6 +189,7 @@ def test_a_known_prompt_moves_no_text_encoder(
         (MemoryPlan(t5="nf4"), 40),
         (MemoryPlan(transformer="int8"), 6),
         (MemoryPlan(transformer="fp8"), 12),
+        (MemoryPlan(t5="fp8", transformer="fp8", offload="model"), 12),
         (MemoryPlan(t5="int8", transformer="int8", offload="text_encoders"), 6),
         (MemoryPlan(t5="int8", transformer="int8", offload="model"), 6),
     ],
@@ -216,6 +217,41 @@ def test_fewer_bits_take_less_memory(
     names, _ = weight.__tensor_flatten__()
     after = sum(getattr(weight, name).nbytes for name in names)
     assert after < share * before
+
+
+@needs_torchao
+@pytest.mark.parametrize(("bits", "is_finite"), [("int8", False), ("fp8", True)])
+def test_in_fp16_the_sums_of_int8_overflow_and_those_of_fp8_do_not(
+    bits: quantization.Bits, is_finite: bool
+) -> None:
+    """Why which 8 bits are taken hangs on the number type. The result itself is far from 65504."""
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Linear(2432, 64, bias=False))
+    numbers = 16 * torch.randn(8, 2432)
+    expected = layers(numbers)
+    quantization.quantize(layers.half(), bits, torch.device("cpu"))
+    found = layers(numbers.half())
+    assert expected.abs().max() < 100
+    assert bool(torch.isfinite(found).all()) == is_finite
+    if is_finite:
+        assert (found - expected).norm() < 0.05 * expected.norm()
+
+
+def test_on_apples_gpu_no_bits_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "is_available", lambda: True)
+    apple = replace(CPU, device=torch.device("mps"))
+    for asked in ("auto", "none"):
+        quantization.check(asked, apple)
+    for asked in ("int8", "fp8"):
+        with pytest.raises(InvalidRequest, match="allowed: auto, none") as caught:
+            quantization.check(asked, apple)
+        assert caught.value.field == "quantization"
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("fp32", "int8"), ("bf16", "int8"), ("fp16", "fp8")])
+def test_which_8_bits_hangs_on_the_number_type(dtype: str, bits: str) -> None:
+    here = placement.room(compute.choose("cpu", dtype))
+    assert (here.eight_bits, here.quantization) == (bits, "auto")
 
 
 @needs_torchao

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +28,9 @@ from tests.backends.scripted_api import (
 from tests.fakes import FakeClock, Inbox, InlineSwitchboard
 from turbo_ui import imaging
 from turbo_ui.backends import remote_wire
-from turbo_ui.backends.base import Backend
-from turbo_ui.backends.remote import HOUR_S, MAX_RUNNING, Remote, spec_of
+from turbo_ui.backends.base import Backend, Spend
+from turbo_ui.backends.remote import HOUR_S, MAX_KEPT, MAX_RUNNING, Remote, spec_of
+from turbo_ui.backends.remote_call import Call
 from turbo_ui.backends.remote_wire import check_address
 from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest, Sketch
@@ -104,6 +106,34 @@ def wait_for(has_come: Callable[[], bool]) -> None:
     while not has_come():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.01)
+
+
+def within(seconds: float) -> Callable[[], bool]:
+    """Says no until so much time is over: what never comes fails, and does not hang."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+@contextmanager
+def as_many_as_can_be(
+    api: ScriptedApi, backend: Remote, spend: Spend | None = None
+) -> Iterator[None]:
+    """All calls are taken, each by somebody who waits for it until the end."""
+    is_over = threading.Event()
+
+    def wait(seed: int) -> None:
+        list(backend.stream([request(seed=seed)], is_over.is_set, spend))
+
+    waiting = [threading.Thread(target=wait, args=(seed,)) for seed in range(MAX_RUNNING)]
+    for thread in waiting:
+        thread.start()
+    wait_for(lambda: len(api.asked) == MAX_RUNNING)
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in waiting:
+            thread.join(10)
 
 
 def drawn(backend: Remote, asked: FrameRequest | None = None) -> Frame:
@@ -412,6 +442,7 @@ def test_a_picture_that_takes_too_long_is_not_asked_for_twice(api: ScriptedApi, 
     try:
         with pytest.raises(BackendFailure) as caught:
             drawn(make(remote_timeout_s=0.2, remote_max_retries=5))
+        wait_for(lambda: len(api.left) == 1)
     finally:
         hold.set()
     assert "within 0.2 s" in caught.value.user_text
@@ -426,11 +457,10 @@ def test_once_closed_nothing_more_is_sent(api: ScriptedApi, make: Make) -> None:
     api.tell(GENERATIONS, busy)
     backend = make(remote_max_retries=5)
     assert list(backend.stream([request()], lambda: bool(api.asked))) == []
-    calls = [thread for thread in threading.enumerate() if thread.name == "turbo-ui-call"]
     backend.close()
+    until_calls_end()
+    wait_for(lambda: len(api.left) == 1)
     hold.set()
-    for thread in calls:
-        thread.join(10)
     assert len(api.asked) == 1
 
 
@@ -455,19 +485,127 @@ def test_a_stop_ends_the_waiting_and_the_picture_is_not_paid_twice(
     assert len(api.asked) == 2  # what was taken is not handed out again
 
 
-def test_too_many_calls_at_once_wait(api: ScriptedApi, make: Make) -> None:
-    hold = threading.Event()
-    answer = b64()
-    answer.hold = hold
-    api.tell(GENERATIONS, answer)
+def test_too_many_calls_at_once_wait(api: ScriptedApi, make: Make, hold: threading.Event) -> None:
+    api.tell(GENERATIONS, replace(b64(), hold=hold))
     backend = make()
-    try:
-        for seed in range(MAX_RUNNING + 1):
-            assert list(backend.stream([request(seed=seed)], Soon(3))) == []
-    finally:
+    with as_many_as_can_be(api, backend):
+        assert list(backend.stream([request(seed=9)], Soon(3))) == []
+        assert len(api.asked) == MAX_RUNNING
         hold.set()
-    drawn(backend, request(seed=MAX_RUNNING))
-    assert len(api.asked) == MAX_RUNNING + 1
+        drawn(backend, request(seed=9))
+    assert (len(api.asked), api.left) == (MAX_RUNNING + 1, [])
+
+
+def test_calls_that_nobody_waits_for_keep_nobody_waiting(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    held = replace(b64(), hold=hold)
+    api.tell(GENERATIONS, *[held] * MAX_RUNNING, b64())
+    backend, till = make(remote_fields="seed"), Till()
+    for seed in range(MAX_RUNNING):
+        asked = request(seed=seed)
+        assert list(backend.stream([asked], lambda n=seed: len(api.asked) > n, till)) == []
+    (frame,) = backend.stream([request(seed=9)], within(10), till)
+    assert frame.request.seed == 9
+    wait_for(lambda: bool(api.left))
+    assert [asked.json["seed"] for asked in api.left] == [0], "the oldest made room, and no other"
+    assert till.num_spent == MAX_RUNNING + 1, "what was sent may have to be paid"
+    hold.set()
+    drawn(backend, request(seed=1))
+    assert len(api.asked) == MAX_RUNNING + 1, "the others' pictures are still to be had"
+    drawn(backend, request(seed=0))
+    assert len(api.asked) == MAX_RUNNING + 2
+
+
+def test_one_place_costs_one_call_however_long_that_takes_to_end(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch, hold: threading.Event
+) -> None:
+    given_up: list[Call[Any]] = []
+    monkeypatch.setattr(Call, "give_up", lambda call: given_up.append(call))  # it does not notice
+    api.tell(GENERATIONS, *[replace(b64(), hold=hold)] * MAX_RUNNING)
+    backend = make(remote_fields="seed")
+    for seed in range(MAX_RUNNING):
+        asked = request(seed=seed)
+        assert list(backend.stream([asked], lambda n=seed: len(api.asked) > n)) == []
+    assert list(backend.stream([request(seed=9)], Soon(5))) == []
+    assert len(given_up) == 1
+    monkeypatch.undo()
+    hold.set()
+
+
+def test_a_call_that_one_of_two_still_waits_for_goes_on(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    api.tell(GENERATIONS, replace(b64(), hold=hold))
+    backend = make()
+    with as_many_as_can_be(api, backend):
+        for seed in range(MAX_RUNNING):
+            assert list(backend.stream([request(seed=seed)], Soon(1))) == []
+        assert list(backend.stream([request(seed=9)], Soon(3))) == []
+    assert (len(api.asked), api.left) == (MAX_RUNNING, [])
+
+
+def test_a_call_that_waits_for_its_next_try_makes_room_too(api: ScriptedApi, make: Make) -> None:
+    busy = refusal(503, "Busy.", headers={"retry-after": "15"})
+    api.tell(GENERATIONS, *[busy] * MAX_RUNNING, b64())
+    backend = make()
+    for seed in range(MAX_RUNNING):
+        asked = request(seed=seed)
+        assert list(backend.stream([asked], lambda n=seed: len(api.asked) > n)) == []
+    (frame,) = backend.stream([request(seed=9)], within(10))
+    assert frame.is_last
+
+
+def test_a_call_that_never_reached_the_server_makes_room_and_costs_nothing(
+    api: ScriptedApi, make: Make, monkeypatch: pytest.MonkeyPatch, hold: threading.Event
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", api.url)
+    api.tell(BEHIND_PROXY, replace(NO_ANSWER, hold=hold))
+    backend, till = make(remote_base_url=f"https://{BEHIND_PROXY}/v1"), Till()
+    for seed in range(MAX_RUNNING + 1):
+        asked = request(seed=seed)
+        assert list(backend.stream([asked], lambda n=seed: len(api.asked) > n, till)) == []
+    wait_for(lambda: till.num_spent == MAX_RUNNING)
+    assert len(api.left) == 1
+
+
+def test_what_is_given_up_before_it_is_sent_is_not_sent() -> None:
+    """Its connection was only being made then."""
+    call = Call(lambda: None, 20)
+    call.give_up()
+    with pytest.raises(BackendFailure):
+        call.follow("http11.send_request_headers.started", {"request": httpx2.Request("POST", "/")})
+    assert call.num_sent == 0
+
+
+def test_calls_that_run_are_not_forgotten_for_pictures_that_are_kept(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    """Nobody would find them again when their place is needed."""
+    later = threading.Event()
+    held, kept = replace(b64(), hold=hold), replace(b64(), hold=later)
+    api.tell(GENERATIONS, *[held] * (MAX_RUNNING - 1), *[kept] * MAX_KEPT, held, b64())
+    backend = make(remote_fields="seed")
+
+    def begin(seed: int) -> None:
+        num = len(api.asked) + 1
+        asked = request(seed=seed)
+        assert list(backend.stream([asked], lambda: len(api.asked) >= num)) == []
+
+    for seed in range(MAX_RUNNING - 1):
+        begin(seed)
+    for seed in range(10, 10 + MAX_KEPT):
+        later.clear()
+        begin(seed)
+        later.set()
+        wait_for(lambda: len(running_calls()) == MAX_RUNNING - 1)
+    begin(98)
+    (frame,) = backend.stream([request(seed=99)], within(10))
+    assert frame.is_last
+    wait_for(lambda: bool(api.left))
+    assert [asked.json["seed"] for asked in api.left] == [0]
 
 
 def test_two_who_ask_for_the_same_have_one_picture_drawn(
@@ -476,8 +614,6 @@ def test_two_who_ask_for_the_same_have_one_picture_drawn(
     """At once, from two of the engine's threads, and none of them finds it begun."""
     api.tell(GENERATIONS, replace(b64(), hold=hold))
     backend, till = make(), Till()
-    for seed in range(MAX_RUNNING):
-        assert list(backend.stream([request(seed=seed)], Soon(3))) == []
     frames: list[Frame] = []
     waiting = [threading.Event(), threading.Event()]
 
@@ -485,12 +621,13 @@ def test_two_who_ask_for_the_same_have_one_picture_drawn(
         frames.extend(backend.stream([request(seed=9)], lambda: bool(waits.set()), till))
 
     threads = [threading.Thread(target=ask, args=(waits,)) for waits in waiting]
-    for thread, waits in zip(threads, waiting, strict=True):
-        thread.start()
-        assert waits.wait(10), "for one of the four calls that are on their way"
-    hold.set()
-    for thread in threads:
-        thread.join(10)
+    with as_many_as_can_be(api, backend):
+        for thread, waits in zip(threads, waiting, strict=True):
+            thread.start()
+            assert waits.wait(10), "for one of the four calls that are on their way"
+        hold.set()
+        for thread in threads:
+            thread.join(10)
     assert len(frames) == 2
     assert (len(api.asked), till.num_spent) == (MAX_RUNNING + 1, 1)
 
@@ -505,9 +642,7 @@ def test_an_error_that_nobody_waited_for_is_forgotten(
     backend = make()
     assert list(backend.stream([request()], lambda: bool(api.asked))) == []
     hold.set()
-    for thread in threading.enumerate():
-        if thread.name == "turbo-ui-call":
-            thread.join(10)
+    until_calls_end()
     monkeypatch.setattr("turbo_ui.backends.remote.ERROR_KEPT_S", -1.0)
     drawn(backend)
 
@@ -644,6 +779,17 @@ def test_none_may_be_drawn(api: ScriptedApi, make: Make) -> None:
     assert api.asked == []
 
 
+def running_calls() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "turbo-ui-call"]
+
+
+def until_calls_end() -> None:
+    """Only then is it known what has to be paid."""
+    for thread in running_calls():
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 class Till:
     """Counts what is spent, up to a limit."""
 
@@ -681,17 +827,15 @@ def test_what_is_sent_is_spent_once(api: ScriptedApi, make: Make) -> None:
     assert (till.num_spent, len(api.asked)) == (2, 2)
 
 
-def test_what_waits_for_its_turn_is_not_spent(api: ScriptedApi, make: Make) -> None:
-    hold = threading.Event()
-    answer = b64()
-    answer.hold = hold
-    api.tell(GENERATIONS, answer)
+def test_what_waits_for_its_turn_is_not_spent(
+    api: ScriptedApi, make: Make, hold: threading.Event
+) -> None:
+    api.tell(GENERATIONS, replace(b64(), hold=hold))
     backend, till = make(max_remote_images_per_hour=MAX_RUNNING + 1), Till()
-    try:
-        for seed in range(MAX_RUNNING + 3):
+    with as_many_as_can_be(api, backend, till):
+        for seed in range(MAX_RUNNING, MAX_RUNNING + 3):
             assert list(backend.stream([request(seed=seed)], Soon(3), till)) == []
         assert till.num_spent == MAX_RUNNING
-    finally:
         hold.set()
     (frame,) = backend.stream([request(seed=MAX_RUNNING)], None, till)
     assert frame.is_last
@@ -707,9 +851,7 @@ def test_who_may_have_no_more_does_not_wait_for_a_turn(
     api.tell(GENERATIONS, replace(b64(), hold=hold))
     backend = make(max_remote_images_per_hour=MAX_RUNNING + (not is_hour_full))
     till = Till(100 if is_hour_full else MAX_RUNNING)
-    for seed in range(MAX_RUNNING):
-        assert list(backend.stream([request(seed=seed)], Soon(3), till)) == []
-    with pytest.raises(LimitReached):
+    with as_many_as_can_be(api, backend, till), pytest.raises(LimitReached):
         # where it waits, it asks whether to stop
         list(backend.stream([request(seed=9)], lambda: pytest.fail("it waits"), till))
     assert till.num_spent == MAX_RUNNING
@@ -765,14 +907,6 @@ def test_a_server_that_is_not_there_costs_nothing(api: ScriptedApi, make: Make) 
             list(away.stream([request()], None, till))
         assert till.has_given_back.wait(10)
         assert till.num_spent == 0
-
-
-def until_calls_end() -> None:
-    """Only then is it known what has to be paid."""
-    for thread in threading.enumerate():
-        if thread.name == "turbo-ui-call":
-            thread.join(10)
-            assert not thread.is_alive()
 
 
 NO_ANSWER = Answer(status=0)

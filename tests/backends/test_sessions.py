@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests import checkpoints, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
-from tests.backends.parity import drawing
+from tests.backends.parity import TOLERANCE, difference, drawing
 from tests.fakes import FakeClock, Inbox, InlineSwitchboard
 from turbo_ui.backends.loading import load_spec
 from turbo_ui.catalog import ModelSpec
-from turbo_ui.frames import FrameRequest, Pixels
+from turbo_ui.frames import Frame, FrameRequest, Pixels
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Published, Submission
 
@@ -59,9 +60,12 @@ class Studio:
         while self.engine.step():
             pass
 
-    def pictures(self, name: str) -> list[Pixels]:
+    def frames(self, name: str) -> list[Frame]:
         told = self.inboxes[name].of(Published)
-        return [event.frame.image for event in told if event.frame.is_last]
+        return [event.frame for event in told if event.frame.is_last]
+
+    def pictures(self, name: str) -> list[Pixels]:
+        return [frame.image for frame in self.frames(name)]
 
 
 def sketches_of(name: str) -> list[Pixels]:
@@ -93,3 +97,20 @@ def test_sessions_that_draw_by_turns_get_the_pictures_that_each_gets_alone(spec:
         assert [np.array_equal(*pair) for pair in zip(together, alone, strict=True)] == [True] * 3
     for mine, yours in zip(studio.pictures("mine"), studio.pictures("yours"), strict=True):
         assert not np.array_equal(mine, yours)
+
+
+def test_sessions_that_share_a_batch_get_the_pictures_that_each_gets_alone(spec: ModelSpec) -> None:
+    studio = Studio(spec, "mine", "yours")
+    backend: Any = studio.engine.switchboard.ready(spec.id)
+    backend.max_batch = 4
+    for sketches in zip(sketches_of("mine"), sketches_of("yours"), strict=True):
+        for name, sketch in zip(studio.inboxes, sketches, strict=True):
+            studio.stroke(name, sketch)
+        studio.draw()
+    alone = {name: drawn_alone(spec, name) for name in studio.inboxes}
+    for mine, yours in (("mine", "yours"), ("yours", "mine")):
+        frames = studio.frames(mine)
+        assert all("batch 2" in frame.path for frame in frames)
+        for frame, own, foreign in zip(frames, alone[mine], alone[yours], strict=True):
+            assert difference(frame.image, own) <= TOLERANCE
+            assert difference(frame.image, own) < difference(frame.image, foreign)

@@ -138,7 +138,7 @@ def catalog() -> tuple[ModelSpec, ...]:
         is_embedded=False,
         memory_bytes=LARGE_BYTES,
         default_size_px=512,
-        max_size_px=512,
+        max_size_px=1024,
     )
     licence = {
         "licence": "Stand-in Community License",

@@ -275,6 +275,52 @@ def test_a_picture_that_no_display_frame_shows_is_not_counted(open_page: OpenPag
     assert shown == [False, True, True]
 
 
+HIDE = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { get: () => isHidden, configurable: true });
+  window.shownAgain ??= window.requestAnimationFrame;
+  window.requestAnimationFrame = isHidden ? () => 0 : window.shownAgain;
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""As if another tab were in front: no display frame comes."""
+
+
+def test_a_picture_painted_just_before_the_tab_is_hidden_is_not_timed(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    times = drawer.page.evaluate(
+        f"async () => {{ const hide = {HIDE};"
+        " const { picture } = window.turboUI; const { header } = picture.final;"
+        " const sheet = () => { const canvas = new OffscreenCanvas(8, 8); canvas.getContext('2d');"
+        "   return { image: canvas.transferToImageBitmap(), unpackedAt: performance.now() }; };"
+        " const paint = (id) => picture.paint({ ...header, request_id: id }, null, 'image/jpeg',"
+        "   { at: performance.now(), image: Promise.resolve(sheet()) });"
+        " const soon = (promise) => Promise.race([promise,"
+        "   new Promise((resolve) => setTimeout(resolve, 5000, { paint: 'never told' }))]);"
+        " window.requestAnimationFrame = ((shown) => (window.shownAgain = shown, () => 0))"
+        "   (window.requestAnimationFrame);"
+        " const last = paint(900); await new Promise((go) => setTimeout(go, 100)); hide(true);"
+        " const { paint: before } = await soon(last); const { paint: during } = await paint(901);"
+        " hide(false); const { paint: after } = await paint(902); return [before, during, after]; }"
+    )
+    assert times[:2] == [None, None]
+    assert times[2] >= 0
+
+
+def test_what_a_hidden_tab_paints_is_up_to_date_and_not_counted(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.wait_for_rest()
+    frames = drawer.stats()["frames"]
+    drawer.page.evaluate(HIDE, True)
+    drawer.page.evaluate("window.turboUI.set('prompt', 'unseen')")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "unseen")
+    assert drawer.stats()["frames"] == frames
+    drawer.page.evaluate(HIDE, False)
+    drawer.page.evaluate("window.turboUI.set('prompt', 'seen')")
+    drawer.wait_until(lambda: drawer.stats()["frames"] > frames)
+    assert drawer.request()["prompt"] == "seen"
+    assert drawer.complaints == []
+
+
 def test_a_sketch_leaves_while_the_page_is_busy(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.wait_for_rest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,14 +78,14 @@ def test_the_board_is_not_written_under_the_moving_pen(open_page: OpenPage) -> N
     assert drawer.board() == board
 
 
-def test_without_a_websocket_frames_take_the_named_event(
+def test_without_a_websocket_frames_take_the_named_event_until_there_is_one(
     server: AppProcess, new_context: NewContext
 ) -> None:
     page = new_context().new_page()
     page.add_init_script(
         "const { postMessage } = Worker.prototype;"
         " Worker.prototype.postMessage = function (task, ...rest) {"
-        "   if (task.url) task.url = task.url.replace('/live', '/nowhere');"
+        "   if (task.url && !window.isPassed) task.url = task.url.replace('/live', '/nowhere');"
         "   return postMessage.call(this, task, ...rest); }"
     )
     drawer = Drawer(page).open(server.url)
@@ -103,6 +104,13 @@ def test_without_a_websocket_frames_take_the_named_event(
         page.locator("#picture [data-download]").click()
     saved = imaging.open_png(waiting.value.path().read_bytes())
     assert saved.request.prompt == "by event"
+    drawer.stroke(0.7)
+    board = drawer.board()
+    page.evaluate("window.isPassed = true")
+    drawer.wait_until(lambda: drawer.stats()["lane"] == "websocket")
+    drawer.prompt().fill("by lane")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "by lane")
+    assert drawer.board() == board
 
 
 def test_a_page_that_is_not_let_in_says_why_and_comes_in_later(
@@ -122,6 +130,60 @@ def test_a_page_that_is_not_let_in_says_why_and_comes_in_later(
         first.page.close()
         second.wait_until(lambda: second.stats()["lane"] == "websocket")
         second.wait_until(lambda: second.stats()["frames"] > 0)
+    finally:
+        app.kill()
+
+
+def test_a_page_that_went_round_a_full_server_waits_for_a_place_and_comes_in(
+    tmp_path: Path, open_page: OpenPage, new_context: NewContext
+) -> None:
+    """As a place was free just when it asked why the lane stays closed."""
+    app = AppProcess(tmp_path, "--max-connections", "1", program=STANDIN).start()
+    try:
+        first = open_page(app.url)
+        page = new_context().new_page()
+        asked: list[str] = []
+        num_free = math.inf  # so often still it is told that a place is free
+
+        def answer(route: Route) -> None:
+            nonlocal num_free
+            asked.append(route.request.url)
+            num_free -= 1
+            if num_free >= 0:
+                route.fulfill(status=426, json={"code": "open", "text": "A place is free."})
+            else:
+                route.continue_()
+
+        def try_until(condition: Callable[[], bool]) -> None:
+            """Does not wait for the lane's own next try."""
+
+            def is_true() -> bool:
+                page.evaluate("window.dispatchEvent(new Event('online'))")
+                return condition()
+
+            second.wait_until(is_true)
+
+        page.route("**/live?*", answer)
+        second = Drawer(page).open(app.url)
+        assert second.stats()["lane"] == "event"
+        num_free = 0
+        pill = page.locator("[data-lane]")
+        try_until(lambda: "Not let in" in pill.inner_text())
+        assert second.stats()["lane"] == "none"
+        second.stroke(0.3)
+
+        # nor does it go to and fro where places come and go
+        num_free, num = 2, len(asked)
+        try_until(lambda: len(asked) >= num + 2)
+        page.wait_for_timeout(300)
+        assert "Not let in" in pill.inner_text()
+
+        board = second.board()
+        first.page.close()
+        second.wait_until(lambda: second.stats()["lane"] == "websocket")
+        second.wait_for_rest()
+        assert second.board() == board
+        assert second.request()["image"] is not None
     finally:
         app.kill()
 

@@ -15,6 +15,7 @@ from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import (
     Event,
     Failed,
+    ModelState,
     Published,
     SessionsChanged,
     Submission,
@@ -407,6 +408,22 @@ def test_a_listener_hears_everything_with_the_session() -> None:
     loop.submit("a", 1)
     loop.drain()
     assert heard == [("a", "SessionsChanged"), ("a", "Taken"), ("a", "Published")]
+
+
+@pytest.mark.parametrize("kind", ["live", "refine"])
+def test_a_request_looks_at_nobody_elses_mailbox(kind: SubmissionKind) -> None:
+    """However many sessions there are, and also where a model has failed."""
+
+    class Foreign:
+        def __getattr__(self, name: str) -> Any:
+            pytest.fail(f"{name} was asked for")
+
+    loop = Loop(FakeBackend(), FakeBackend(spec=other("far", family="remote")))
+    loop.open("a")
+    loop.engine.switchboard.standings.set(ModelState(model_id="far", state="failed"))
+    neighbour = loop.engine.open_session("b", Inbox())
+    neighbour.mailbox = Foreign()  # type: ignore[assignment]
+    loop.submit("a", 1, kind)
 
 
 def test_an_unknown_model_is_refused() -> None:

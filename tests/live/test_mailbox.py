@@ -21,6 +21,16 @@ def test_the_newest_wins_and_the_replaced_one_is_named() -> None:
     assert box.num_superseded == 2
 
 
+def test_it_tells_which_models_are_waited_for() -> None:
+    box = Mailbox()
+    assert box.model_ids == []
+    box.put(submission(1), 0.0)
+    box.put(submission(2, "refine"), 0.1)
+    assert box.model_ids == [FrameRequest().model] * 2
+    box.take_live()
+    assert box.model_ids == [FrameRequest().model]
+
+
 def test_a_thousand_strokes_leave_one() -> None:
     box = Mailbox()
     for number in range(1000):

@@ -90,6 +90,34 @@ def test_connections_that_come_too_fast_are_told_by_their_address() -> None:
     assert not guard.comes_too_fast("10.1.1.1")
 
 
+def test_asking_whether_connections_come_too_fast_counts_nothing() -> None:
+    clock = FakeClock()
+    guard = Guard(Settings(max_new_connections_per_s=2), clock)
+    assert not any(guard.would_come_too_fast("10.1.1.1") for _ in range(9))
+    assert not guard.paces, "who only asks is not even remembered"
+    assert not guard.comes_too_fast("10.1.1.1")
+    assert not any(guard.would_come_too_fast("10.1.1.1") for _ in range(9))
+    assert not guard.comes_too_fast("10.1.1.1")
+    assert all(guard.would_come_too_fast("10.1.1.1") for _ in range(9))
+    assert not guard.would_come_too_fast("10.1.1.2")
+    clock.pass_ms(500)
+    assert not guard.would_come_too_fast("10.1.1.1")
+    assert not guard.comes_too_fast("10.1.1.1")
+
+
+def test_who_came_too_fast_is_told_so_a_moment_later() -> None:
+    clock = FakeClock()
+    guard = Guard(Settings(max_new_connections_per_s=20), clock)
+    assert [guard.comes_too_fast("10.1.1.1") for _ in range(21)][-1]
+    clock.pass_ms(200)  # by now one would pass, and the page asks why its own did not
+    assert guard.would_come_too_fast("10.1.1.1")
+    assert not guard.comes_too_fast("10.1.1.1")
+    assert not guard.would_come_too_fast("10.1.1.1"), "the last one passed"
+    assert [guard.comes_too_fast("10.1.1.1") for _ in range(4)][-1]
+    clock.pass_ms(1000)
+    assert not guard.would_come_too_fast("10.1.1.1")
+
+
 def test_only_so_many_addresses_are_remembered() -> None:
     guard = Guard(Settings(max_new_connections_per_s=1), FakeClock())
     for number in range(MAX_REMEMBERED + 5):

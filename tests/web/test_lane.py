@@ -497,6 +497,19 @@ def test_a_plain_request_is_told_whether_the_lane_would_be_opened(server: AppPro
     assert (status, told["code"]) == (403, "origin")
 
 
+def test_what_was_drawn_is_counted_for_whoever_watches(server: AppProcess) -> None:
+    with LaneClient(server.lane_url) as client:
+        client.draw(1, RED)
+        client.picture(1)
+        with urllib.request.urlopen(f"{server.url}metrics", timeout=10) as answer:
+            assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+            lines = answer.read().decode().splitlines()
+    counted = 'turbo_ui_frames_total{model="doodle",kind="live"} '
+    [count] = [line.removeprefix(counted) for line in lines if line.startswith(counted)]
+    assert int(count) >= 1
+    assert "turbo_ui_connections 1" in lines
+
+
 def test_visitors_behind_a_trusted_proxy_are_told_apart(tmp_path: Path) -> None:
     limits = ("--max-connections-per-address", "1", "--trusted-proxies", "127.0.0.1,10.0.0.0/8")
     app = AppProcess(tmp_path, *limits, program=STANDIN).start()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from turbo_ui.catalog import CATALOG, DOODLE
 from turbo_ui.web import ui
 from turbo_ui.web.board import STATIC, PagePart
 from turbo_ui.web.routes import EXAMPLES, read_examples
@@ -50,6 +51,21 @@ def test_the_page_and_gradio_name_the_components_in_the_same_order() -> None:
     found = re.search(r"forGradio\(\) \{.*?return \[(.*?)\];", text, re.DOTALL)
     assert found is not None
     assert tuple(found.group(1).split(", ")) == ui.NAMES
+
+
+def test_the_page_and_gradio_know_the_same_aspects() -> None:
+    text = (STATIC / "aspect.js").read_text("utf-8")
+    square = re.search(r'SQUARE = ("[\d:]+")', text)
+    found = re.search(r"ASPECTS = (\[.*?\]);", text)
+    assert square is not None
+    assert found is not None
+    assert json.loads(found.group(1).replace("SQUARE", square.group(1))) == ui.ASPECTS
+
+
+def test_every_size_that_a_model_draws_is_offered_in_steps_of_64() -> None:
+    sides = [int(value) for _, value in ui._sizes(CATALOG)[1:]]
+    assert sides == list(range(256, 1025, 64))
+    assert [value for _, value in ui._sizes([DOODLE])] == [ui.AUTO, "256"]
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)

@@ -103,3 +103,10 @@ def test_a_size_of_ones_own_while_the_hand_moves() -> None:
     slow = replace(LARGE, default_size_px=1024, live_size_px=768)
     assert Wishes(9).size_px(slow) == (768, 768)
     assert Wishes(9).refine(slow, {}, None).width == 1024
+
+
+def test_a_sketch_that_is_white_all_over_is_none() -> None:
+    white = Sketch(np.full((8, 8, 3), 255, np.uint8))
+    drawn = Sketch(np.zeros((8, 8, 3), np.uint8))
+    assert Wishes(9).request(LARGE, white).image is None
+    assert Wishes(9).request(LARGE, drawn).image is drawn

@@ -23,8 +23,9 @@ class LoadReport(Protocol):
     """Told where a model's loading stands: a phase, a text for people, and where known how far.
 
     `progress` goes from 0 to 1; `num_bytes` of `total_bytes` have come, at `bytes_per_s`.
-    `least_bytes` of the device are what it can be loaded with at the least, told before its weights
-    are read; None is what the catalog says.
+    `needs_bytes` of the device, told before its weights are read, are what it can be loaded with:
+    first that with which it draws as well as with more, then less and less, down to the least. None
+    is what the catalog says.
     """
 
     def __call__(
@@ -35,7 +36,7 @@ class LoadReport(Protocol):
         num_bytes: int | None = None,
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
-        least_bytes: int | None = None,
+        needs_bytes: Sequence[int] | None = None,
     ) -> None: ...
 
 

@@ -1,7 +1,8 @@
 """Prompts as what the UNet is told: SD's one CLIP encoder, SDXL's two; kept for the prompts that
 were used last.
 
-Each prompt is encoded by itself: its numbers must not depend on who shares the batch.
+Each prompt is encoded by itself: its numbers must not depend on who shares the batch. Whether they
+are finite is not looked at here, as that would wait for the device: pictures are looked at anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any, Protocol
 
 import torch
 
+from turbo_ui.backends.compute import Compute
 from turbo_ui.backends.kept import Kept
+from turbo_ui.backends.overflow import Network, is_finite
 from turbo_ui.frames import FrameRequest
 
 MAX_KEPT_PROMPTS = 128
@@ -26,7 +29,7 @@ class Conditions:
     B is the number of requests; with guidance twice that, first without the prompt, then with it.
 
     Attributes:
-        prompt_embeds: `(B, tokens, features)`.
+        prompt_embeds: `(B, tokens, features)`, in the number type of the text encoder.
         added: SDXL's `text_embeds` `(B, features)` and `time_ids` `(B, 6)`; None for SD.
     """
 
@@ -42,8 +45,18 @@ class Conditioning(Protocol):
         """The embeddings of single prompts."""
         ...
 
+    @property
+    def networks(self) -> Sequence[Network]:
+        """The text encoders."""
+        ...
+
     def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
         """What a token limit cuts off of a long prompt is cut off, as diffusers does."""
+        ...
+
+    def widen(self, requests: Sequence[FrameRequest]) -> bool:
+        """Puts the text encoders that overflow on these prompts into a wider number type, and
+        forgets what they made; False where none was put into one."""
         ...
 
 
@@ -55,10 +68,10 @@ def is_guided(requests: Sequence[FrameRequest]) -> bool:
 class ClipConditioning:
     """What SD's and SD-Turbo's pipelines do with a prompt: one CLIP, padded to its full length."""
 
-    def __init__(self, tokenizer: Any, text_encoder: Any, dtype: torch.dtype) -> None:
+    def __init__(self, tokenizer: Any, text_encoder: Any, compute: Compute) -> None:
         self._tokenizer = tokenizer
-        self._text_encoder = text_encoder
-        self._dtype = dtype
+        self._text_encoder = Network("text encoder", text_encoder, compute)
+        self.networks = (self._text_encoder,)
         self.kept: Kept[str, torch.Tensor] = Kept(MAX_KEPT_PROMPTS)
 
     def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
@@ -67,17 +80,23 @@ class ClipConditioning:
             embeds = [self._embeds("")] * len(requests) + embeds
         return Conditions(torch.cat(embeds))
 
+    def widen(self, requests: Sequence[FrameRequest]) -> bool:
+        if is_finite(self.conditions(requests).prompt_embeds):
+            return False
+        self.kept.clear()
+        return self._text_encoder.widen()
+
     def _embeds(self, prompt: str) -> torch.Tensor:
         return self.kept.get(prompt, lambda: self._encode(prompt))
 
     def _encode(self, prompt: str) -> torch.Tensor:
+        module = self._text_encoder.module
         tokens = _tokens(self._tokenizer, prompt)
-        device = self._text_encoder.device
         mask = None
-        if getattr(self._text_encoder.config, "use_attention_mask", False):
-            mask = tokens.attention_mask.to(device)
-        answer = self._text_encoder(tokens.input_ids.to(device), attention_mask=mask)
-        return answer[0].to(self._dtype)
+        if getattr(module.config, "use_attention_mask", False):
+            mask = tokens.attention_mask.to(module.device)
+        answer = module(tokens.input_ids.to(module.device), attention_mask=mask)
+        return answer[0].to(self._text_encoder.dtype)
 
 
 class SdxlConditioning:
@@ -86,12 +105,16 @@ class SdxlConditioning:
 
     Args:
         encoders: tokenizer and text encoder, first CLIP-L's, then CLIP-G's (which projects).
-        dtype: of everything that the UNet is told.
+        compute: device and number type of the text encoders.
     """
 
-    def __init__(self, encoders: Sequence[tuple[Any, Any]], dtype: torch.dtype) -> None:
-        self._encoders = list(encoders)
-        self._dtype = dtype
+    def __init__(self, encoders: Sequence[tuple[Any, Any]], compute: Compute) -> None:
+        titles = ("text encoder", "second text encoder")
+        self._encoders = [
+            (tokenizer, Network(title, text_encoder, compute))
+            for title, (tokenizer, text_encoder) in zip(titles, encoders, strict=True)
+        ]
+        self.networks = tuple(network for _, network in self._encoders)
         self.kept: Kept[str, tuple[torch.Tensor, torch.Tensor]] = Kept(MAX_KEPT_PROMPTS)
 
     def conditions(self, requests: Sequence[FrameRequest]) -> Conditions:
@@ -106,19 +129,39 @@ class SdxlConditioning:
             time_ids = torch.cat([time_ids, time_ids])
         return Conditions(embeds, {"text_embeds": pooled, "time_ids": time_ids})
 
+    def widen(self, requests: Sequence[FrameRequest]) -> bool:
+        answers = [self._answers(request.prompt) for request in requests]
+        overflowed = [
+            network
+            for place, network in enumerate(self.networks)
+            if not is_finite(*(tensor for each in answers for tensor in each[place]))
+        ]
+        if overflowed:
+            self.kept.clear()
+        widened = [network.widen() for network in overflowed]
+        return any(widened)
+
     def _texts(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         return self.kept.get(prompt, lambda: self._encode(prompt))
 
     def _encode(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-        answers = [
-            text_encoder(
-                _tokens(tokenizer, prompt).input_ids.to(text_encoder.device),
-                output_hidden_states=True,
-            )
-            for tokenizer, text_encoder in self._encoders
+        answers = self._answers(prompt)
+        return torch.cat([answer[0] for answer in answers], dim=-1), answers[-1][1]
+
+    def _answers(self, prompt: str) -> list[tuple[torch.Tensor, ...]]:
+        """Of each text encoder what is used: its tokens, and behind the second one's its pooled
+        text."""
+        return [
+            tuple(tensor.to(network.dtype) for tensor in _used(tokenizer, network.module, prompt))
+            for tokenizer, network in self._encoders
         ]
-        embeds = torch.cat([answer.hidden_states[-2] for answer in answers], dim=-1)
-        return embeds.to(self._dtype), answers[-1].text_embeds.to(self._dtype)
+
+
+def _used(tokenizer: Any, text_encoder: Any, prompt: str) -> list[torch.Tensor]:
+    ids = _tokens(tokenizer, prompt).input_ids.to(text_encoder.device)
+    answer = text_encoder(ids, output_hidden_states=True)
+    pooled = getattr(answer, "text_embeds", None)
+    return [answer.hidden_states[-2], *([] if pooled is None else [pooled])]
 
 
 def _tokens(tokenizer: Any, prompt: str) -> Any:

@@ -10,7 +10,6 @@ where it is seen, in a picture or latents that are not finite, from then on.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -19,12 +18,10 @@ import numpy as np
 import torch
 
 from turbo_ui import imaging
-from turbo_ui.backends.compute import DTYPE_NAMES, Compute
+from turbo_ui.backends.compute import Compute
 from turbo_ui.backends.kept import Kept
-from turbo_ui.errors import BackendFailure
+from turbo_ui.backends.overflow import LatentsOverflow, Network, is_finite, overflow
 from turbo_ui.frames import FrameRequest, Pixels, Sketch
-
-log = logging.getLogger(__name__)
 
 MAX_KEPT_BYTES = 16 * 1024 * 1024
 """Of all sketches of a VAE: little enough to be in no plan of the device's memory.
@@ -62,15 +59,17 @@ class VaeLatents:
         compute: what the latents are for.
         heeds_upcast: the family's pipelines read the VAE's `force_upcast`. SDXL's do; SD's do not,
             whose VAE says it, too, and works in fp16.
+        title: of the VAE, for people.
 
     Attributes:
-        dtype: in which the VAE runs now.
+        network: the VAE as it runs.
     """
 
-    def __init__(self, vae: Any, compute: Compute, *, heeds_upcast: bool = False) -> None:
-        self._vae = vae
+    def __init__(
+        self, vae: Any, compute: Compute, *, heeds_upcast: bool = False, title: str = "VAE"
+    ) -> None:
+        self.network = Network(title, vae, compute)
         self._compute = compute
-        self.dtype = compute.dtype
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.num_channels = int(vae.config.latent_channels)
         self._scaling = float(vae.config.scaling_factor)
@@ -79,11 +78,6 @@ class VaeLatents:
         )
         if heeds_upcast and vae.config.force_upcast:
             self._widen()
-
-    @property
-    def is_widened(self) -> bool:
-        """It runs in another number type than the rest of the model, because of overflow."""
-        return self.dtype != self._compute.dtype
 
     def encode(self, sketch: Sketch, width: int, height: int) -> Encoded:
         """The sketch at this size, from what was kept or from the VAE.
@@ -119,12 +113,14 @@ class VaeLatents:
         """`(B, C, h, w)` latents to `(B, H, W, 3) uint8` on the device.
 
         Raises:
+            LatentsOverflow: the latents are not finite. Another number type of the VAE cannot help,
+                and a tiny VAE, which bounds what it is given, would make some picture of them.
             BackendFailure: the picture is not finite, in the widest number type either.
         """
         decoded = self._decoded(latents)
-        if not is_finite(decoded):
-            if not is_finite(latents):  # not the VAE's fault: another number type of it cannot help
-                raise overflow("the latents", self._compute.dtype_name)
+        if not is_finite(decoded, latents):
+            if not is_finite(latents):
+                raise overflow("the latents", self._compute.dtype_name, LatentsOverflow)
             if self._widen():
                 decoded = self._decoded(latents)
             if not is_finite(decoded):
@@ -134,44 +130,44 @@ class VaeLatents:
 
     def close(self) -> None:
         """Lets the VAE and what it made go."""
-        del self._vae
+        self.network.close()
         self.kept.clear()
 
     # --- the VAE
 
     def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
-        latents = (latents.to(self.dtype) / self._scaling).contiguous(
+        latents = (latents.to(self.network.dtype) / self._scaling).contiguous(
             memory_format=self._compute.memory_format
         )
-        return self._vae.decode(latents, return_dict=False)[0]
+        return self.network.module.decode(latents, return_dict=False)[0]
 
     def _encode(self, pixels: Pixels) -> Encoded:
         # 0–255 to −1…1, in fp32 before the cast: as diffusers' image processor does
         scaled = torch.from_numpy(pixels.astype(np.float32) / 255.0)[None].permute(0, 3, 1, 2)
         picture = (2.0 * scaled - 1.0).to(self._compute.device)
         encoded = self._encoded(picture)
-        if not encoded.is_finite and self._widen():
+        if encoded.is_finite:  # looked at once: on a GPU this waits
+            return encoded
+        if self._widen():
             encoded = self._encoded(picture)
         if not encoded.is_finite:
             raise overflow("the sketch's latents", self._compute.dtype_name)
         return encoded
 
     def _encoded(self, picture: torch.Tensor) -> Encoded:
-        picture = picture.to(self.dtype).contiguous(memory_format=self._compute.memory_format)
-        answer = self._vae.encode(picture)
+        picture = picture.to(self.network.dtype)
+        picture = picture.contiguous(memory_format=self._compute.memory_format)
+        answer = self.network.module.encode(picture)
         if hasattr(answer, "latent_dist"):
             posterior = answer.latent_dist
             return Encoded(_copy(posterior.mean), _copy(posterior.std))
         return Encoded(_copy(answer.latents), None)
 
     def _widen(self) -> bool:
-        """Puts the VAE into a number type that does not overflow; False where it is in one."""
-        if self.dtype != torch.float16:
+        """Puts the VAE into a number type that does not overflow; False where that cannot be."""
+        if not self.network.widen():
             return False
-        self.dtype = self._compute.wide_dtype
-        self._vae.to(self.dtype)
         self.kept.clear()  # what fp16 made of a sketch is not what is made of it from now on
-        log.info("The VAE overflows in fp16 and runs in %s.", DTYPE_NAMES[self.dtype])
         return True
 
     def _randn(
@@ -184,18 +180,3 @@ class VaeLatents:
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
     """Of its own: a view would keep the VAE's whole answer in memory."""
     return tensor.clone(memory_format=torch.contiguous_format)
-
-
-def is_finite(numbers: torch.Tensor) -> bool:
-    """Whether all are. On a GPU this waits, at a point where the picture is waited for anyway."""
-    return bool(torch.isfinite(numbers).all())
-
-
-def overflow(what: str, dtype_name: str) -> BackendFailure:
-    """There is no picture: `what` is not finite in the number type that the model runs in."""
-    wider = {"fp16": " Start with --dtype bf16, or fp32.", "bf16": " Start with --dtype fp32."}
-    return BackendFailure(
-        f"{what} holds numbers that are not finite; the model runs in {dtype_name}",
-        f"The model's numbers overflowed in {dtype_name}, so there is no picture. The board is "
-        f"kept.{wider.get(dtype_name, '')}",
-    )

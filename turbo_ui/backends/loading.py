@@ -12,6 +12,7 @@ from typing import Any
 
 from turbo_ui import catalog
 from turbo_ui.backends import compute, memory, placement, sources
+from turbo_ui.backends import quantization as bits
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.backends.parts import OPTIONAL, reading
 from turbo_ui.backends.unet_turbo import UnetTurbo
@@ -45,6 +46,7 @@ def load_spec(
     max_batch: int | None = None,
     text_encoders: Sequence[str] = (),
     max_device_memory_bytes: int | None = None,
+    quantization: memory.Quantization = "auto",
     remote_settings: RemoteSettings | None = None,
 ) -> Backend:
     """Loads what a spec names, telling `report` on the way; a `Switchboard`'s `load`.
@@ -58,10 +60,12 @@ def load_spec(
         text_encoders: files and folders with the text encoders of a single file without them.
         max_device_memory_bytes: the most that all models together may take: how small one is made
             that can be made smaller.
+        quantization: of a Stable Diffusion 3's transformer; "auto" is the best that fits.
         remote_settings: of the model `remote`.
 
     Raises:
-        InvalidRequest: an unknown device or number type.
+        InvalidRequest: an unknown device or number type, text encoders of a user that is unknown,
+            or a quantization that cannot be had here.
         ModelUnavailable: says why and what to do.
         OutOfMemory: the device or main memory did not suffice.
     """
@@ -71,20 +75,14 @@ def load_spec(
 
         return Remote(spec, remote_settings or RemoteSettings())
     chosen = _compute(spec, device, dtype)
-    if spec.source == catalog.STABLE_DIFFUSION_3_5_LARGE_TURBO.source:
-        # its sizes are known before anything is downloaded
-        placement.check(spec.id, memory.PartCounts(), chosen, max_device_memory_bytes)
-    path = sources.locate(spec, report)
-    least_bytes = None
-    named = [Path(name).expanduser() for name in text_encoders]
     if spec.family == "sd3_turbo":
+        named = [catalog.expanded("text_encoders", name) for name in text_encoders]
+        path, plan = _sd3_plan(spec, chosen, report, named, max_device_memory_bytes, quantization)
         with reading(spec, "weights"):
-            counts = memory.PartCounts.of(sources.num_parameters(spec, path, named))
-        least_bytes = placement.check(spec.id, counts, chosen, max_device_memory_bytes)
-    report("loading", f"Reading {spec.title} for {chosen.text}.", least_bytes=least_bytes)
+            return _sd3_turbo(spec, path, chosen, vae, report, named, plan)
+    path = sources.locate(spec, report)
+    report("loading", f"Reading {spec.title} for {chosen.text}.")
     with reading(spec, "weights"):
-        if spec.family == "sd3_turbo":
-            return _sd3_turbo(spec, path, chosen, vae, report, named, max_device_memory_bytes)
         return _unet_turbo(spec, path, chosen, vae, report, max_batch)
 
 
@@ -130,6 +128,29 @@ def _unet_turbo(
     return UnetTurbo(spec, parts, chosen, vae_name, batch)
 
 
+def _sd3_plan(
+    spec: ModelSpec,
+    chosen: compute.Compute,
+    report: LoadReport,
+    text_encoders: Sequence[Path],
+    max_bytes: int | None,
+    quantization: memory.Quantization,
+) -> tuple[Path, memory.MemoryPlan]:
+    """Where its files are, and what goes to the device when. The plan is made before they are read,
+    so that nothing is read in vain."""
+    bits.check(quantization, chosen)
+    if spec.source == catalog.STABLE_DIFFUSION_3_5_LARGE_TURBO.source:
+        # its sizes are known before anything is downloaded
+        placement.check(spec.id, memory.PartCounts(), chosen, max_bytes, quantization)
+    path = sources.locate(spec, report)
+    with reading(spec, "weights"):
+        num_parameters = sources.num_parameters(spec, path, text_encoders)
+    counts = memory.PartCounts.of(num_parameters)
+    needs_bytes = placement.check(spec.id, counts, chosen, max_bytes, quantization)
+    report("loading", f"Reading {spec.title} for {chosen.text}.", needs_bytes=needs_bytes)
+    return path, placement.fit(spec.id, num_parameters, chosen, max_bytes, quantization)
+
+
 def _sd3_turbo(
     spec: ModelSpec,
     path: Path,
@@ -137,14 +158,11 @@ def _sd3_turbo(
     vae: str | None,
     report: LoadReport,
     text_encoders: Sequence[Path],
-    max_device_memory_bytes: int | None,
+    plan: memory.MemoryPlan,
 ) -> Backend:
-    """The parts stay in main memory: what goes to the device when, the plan says. It is made before
-    they are read, so that nothing is read in vain."""
+    """The parts stay in main memory: what goes to the device when, the plan says."""
     from turbo_ui.backends.sd3_turbo import Sd3Turbo
 
-    num_parameters = sources.num_parameters(spec, path, text_encoders)
-    plan = placement.fit(spec.id, num_parameters, chosen, max_device_memory_bytes)
     skip = OPTIONAL if plan.t5 == "dropped" else ()
     read = sources.read(spec, path, chosen.dtype, text_encoders=text_encoders, skip=skip)
     parts = _frozen(read)

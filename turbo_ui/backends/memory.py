@@ -6,15 +6,18 @@ Only arithmetic: nothing here asks a device or moves a number (`placement` does)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from turbo_ui.errors import ModelUnavailable
 
 DeviceKind = Literal["cpu", "cuda", "mps"]
-TextEncoderBits = Literal["full", "int8", "nf4", "dropped"]
+EightBits = Literal["int8", "fp8"]
+TextEncoderBits = Literal["full", "int8", "fp8", "nf4", "dropped"]
 TransformerBits = Literal["full", "int8", "fp8"]
 Offload = Literal["none", "text_encoders", "model"]
+Quantization = Literal["auto", "none", "int8", "fp8"]
+"""What the user may ask of the transformer: the best that fits, in full, or in these 8 bits."""
 
 GB = 1_000_000_000
 TORCHAO = "torchao>=0.18"
@@ -25,7 +28,7 @@ DEVICE_SHARE = 0.9
 PARAMETER_BYTES = {"int8": 1.05, "fp8": 1.05, "nf4": 0.62}
 """Of a quantized part, per parameter: embeddings and norms stay as they are, and there are
 scales."""
-
+BITS_WORDS = {"int8": "8-bit int8", "fp8": "8-bit fp8", "nf4": "4-bit nf4"}
 
 TRANSFORMER_WORK = 0.1
 VAE_WORK = 18
@@ -69,6 +72,8 @@ class Room:
         host_free_bytes: of main memory, in which parts can wait for their turn.
         itemsize: bytes of a number in the type that the model computes in.
         can_quantize: torchao is installed.
+        eight_bits: as which 8 bits of a part are kept where nobody asks for the other.
+        quantization: what the user asks for.
         max_bytes: an upper bound set by the user for all models together; None is `DEVICE_SHARE` of
             the device.
         taken_bytes: of the device, by the models that are there already.
@@ -80,6 +85,8 @@ class Room:
     host_free_bytes: int = 0
     itemsize: int = 2
     can_quantize: bool = False
+    eight_bits: EightBits = "int8"
+    quantization: Quantization = "auto"
     max_bytes: int | None = None
     taken_bytes: int = 0
 
@@ -138,6 +145,18 @@ class _Candidate:
     def is_quantized(self) -> bool:
         return self.transformer != "full" or self.t5 in ("int8", "nf4")
 
+    def draws_as_well(self, counts: PartCounts) -> bool:
+        """No person could tell its pictures from those in full, and no frame takes seconds more."""
+        return self.offload != "model" and (self.t5 != "dropped" or counts.t5 == 0)
+
+    def kept_as(self, t5: EightBits, transformer: EightBits) -> _Candidate:
+        """Its 8 bits as these."""
+        return replace(
+            self,
+            t5=t5 if self.t5 == "int8" else self.t5,
+            transformer=transformer if self.transformer == "int8" else self.transformer,
+        )
+
     def part_bytes(self, counts: PartCounts, itemsize: int) -> tuple[float, float, float, float]:
         """Transformer, CLIPs, T5 and VAE."""
         t5 = 0.0 if self.t5 == "dropped" else _bytes(counts.t5, self.t5, itemsize)
@@ -177,12 +196,14 @@ CANDIDATES = (
     _Candidate("dropped", "full", "model"),
     _Candidate("dropped", "int8", "model"),
 )
-"""From the best to the smallest.
+"""From the best to the smallest; int8 stands for either kind of 8 bits.
 
 First what changes no picture that a person could tell (8 bits, then 4 bits in T5 alone), then what
 costs seconds for each new prompt, then what loses the prompt's details (no T5), then what costs
 seconds for each frame.
 """
+T5_IN_FULL = _Candidate("full", "int8", "none")
+"""Before these where 8 bits are asked for the transformer: what it leaves free is T5's."""
 
 
 def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
@@ -215,25 +236,37 @@ def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
     )
 
 
-def least_bytes(counts: PartCounts, room: Room) -> int:
-    """What the smallest plan takes that device, main memory and what is installed allow."""
-    return min(
-        candidate.device_bytes(counts, room.itemsize)
-        for candidate in _possible(counts, room)
-        if candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes
-    )
+def needs_bytes(counts: PartCounts, room: Room) -> tuple[int, ...]:
+    """What its plans take, each less than the one before: first the smallest of those with which it
+    draws as well as in full, last the smallest that device, main memory and what is installed
+    allow."""
+    good: list[int] = []
+    lesser: list[int] = []
+    for candidate in _possible(counts, room):
+        if candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes:
+            plans = good if candidate.draws_as_well(counts) else lesser
+            plans.append(candidate.device_bytes(counts, room.itemsize))
+    answer = [min(good)]
+    for needed in lesser:
+        if needed < answer[-1]:
+            answer.append(needed)
+    return tuple(answer)
 
 
 def _possible(counts: PartCounts, room: Room) -> Iterator[_Candidate]:
-    """Those that the device and what is installed allow."""
-    for candidate in CANDIDATES:
-        if candidate.is_quantized and (room.kind == "mps" or not room.can_quantize):
+    """Those that the user, the device and what is installed allow."""
+    asked = None if room.quantization in ("auto", "none") else room.quantization
+    can_quantize = room.can_quantize and room.quantization != "none"
+    for candidate in CANDIDATES if asked is None else (T5_IN_FULL, *CANDIDATES):
+        if candidate.is_quantized and (room.kind == "mps" or not can_quantize):
             continue  # torchao's kernels are for CUDA and CPUs
+        if asked is not None and candidate.transformer == "full":
+            continue
         if candidate.offload != "none" and room.kind != "cuda":
             continue  # main memory is the device's memory there
         if counts.t5 == 0 and candidate.t5 != "dropped":
             continue
-        yield candidate
+        yield candidate.kept_as(room.eight_bits, asked or room.eight_bits)
 
 
 def _bytes(num_parameters: int, bits: str, itemsize: int) -> float:
@@ -244,9 +277,10 @@ def _text(candidate: _Candidate, counts: PartCounts, room: Room) -> str:
     """What is done, and why; empty where nothing is."""
     said: list[str] = []
     if candidate.transformer != "full":
-        said.append("transformer in 8 bits")
-    if candidate.t5 in ("int8", "nf4"):
-        said.append("T5 in 8 bits" if candidate.t5 == "int8" else "T5 in 4 bits")
+        asked = "" if room.quantization == "auto" else " as asked"
+        said.append(f"transformer in {BITS_WORDS[candidate.transformer]}{asked}")
+    if candidate.t5 in BITS_WORDS:
+        said.append(f"T5 in {BITS_WORDS[candidate.t5]}")
     if candidate.t5 == "dropped":
         what = "without T5" if counts.t5 else "no T5 at hand"
         said.append(f"{what}: long prompts and words in the picture are followed less")
@@ -272,6 +306,8 @@ def _remedy(room: Room) -> str:
         ways.insert(0, "close what else uses the device")
     if room.max_bytes is not None:
         ways.append("raise max_device_memory_bytes")
+    if room.quantization == "none" and room.kind != "mps":
+        ways.append("leave quantization at auto")
     remedy = f"{', or '.join(ways).capitalize()}."
     if room.kind != "mps" and not room.can_quantize:
         remedy += f' With torchao installed (`pip install "{TORCHAO}"`) it needs less.'

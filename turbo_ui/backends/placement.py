@@ -10,9 +10,10 @@ import psutil
 import torch
 from torch import nn
 
-from turbo_ui.backends import memory, quantization
+from turbo_ui.backends import memory
+from turbo_ui.backends import quantization as bits
 from turbo_ui.backends.compute import Compute
-from turbo_ui.backends.memory import MemoryPlan, Offload, PartCounts, Room
+from turbo_ui.backends.memory import MemoryPlan, Offload, PartCounts, Quantization, Room
 
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 VAES = ("vae", "tiny_vae")
@@ -21,7 +22,11 @@ DENOISING = ("transformer", "tiny_vae")
 
 
 def fit(
-    model: str, num_parameters: Mapping[str, int], compute: Compute, max_bytes: int | None = None
+    model: str,
+    num_parameters: Mapping[str, int],
+    compute: Compute,
+    max_bytes: int | None = None,
+    quantization: Quantization = "auto",
 ) -> MemoryPlan:
     """The best plan for networks of these sizes on this device, as it is now.
 
@@ -30,27 +35,35 @@ def fit(
         num_parameters: by the names of `Sd3Turbo`'s parts; none of them need be loaded.
         max_bytes: the most device memory that all models together may take; None is
             `memory.DEVICE_SHARE` of it.
+        quantization: what the user asks for; `quantization.check` says whether that can be had.
 
     Raises:
         ModelUnavailable: no plan fits; says how much is missing.
     """
-    return memory.choose(model, PartCounts.of(num_parameters), room(compute, max_bytes))
+    here = room(compute, max_bytes, quantization)
+    return memory.choose(model, PartCounts.of(num_parameters), here)
 
 
-def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | None = None) -> int:
+def check(
+    model: str,
+    counts: PartCounts,
+    compute: Compute,
+    max_bytes: int | None = None,
+    quantization: Quantization = "auto",
+) -> tuple[int, ...]:
     """To be asked before anything is put away or downloaded for a model: could it be placed if it
     had the whole device and main memory?
 
     Args:
-        model, compute, max_bytes: as for `fit`.
+        model, compute, max_bytes, quantization: as for `fit`.
 
     Returns:
-        What its smallest plan takes of the device, in bytes.
+        `memory.needs_bytes` of the device.
 
     Raises:
         ModelUnavailable: no plan fits even then; says how much it needs.
     """
-    here = room(compute, max_bytes)
+    here = room(compute, max_bytes, quantization)
     at_best = replace(
         here,
         free_bytes=here.total_bytes,
@@ -58,11 +71,13 @@ def check(model: str, counts: PartCounts, compute: Compute, max_bytes: int | Non
         taken_bytes=0,
     )
     memory.choose(model, counts, at_best)
-    return memory.least_bytes(counts, at_best)
+    return memory.needs_bytes(counts, at_best)
 
 
-def room(compute: Compute, max_bytes: int | None = None) -> Room:
-    """What the device and main memory have free."""
+def room(
+    compute: Compute, max_bytes: int | None = None, quantization: Quantization = "auto"
+) -> Room:
+    """What the device and main memory have free, and what may be done to fit into it."""
     device = compute.device
     host = psutil.virtual_memory()
     free, total, taken = host.available, host.total, 0
@@ -77,7 +92,9 @@ def room(compute: Compute, max_bytes: int | None = None) -> Room:
         total_bytes=total,
         host_free_bytes=host.available,
         itemsize=compute.dtype.itemsize,
-        can_quantize=quantization.is_available(),
+        can_quantize=bits.is_available(),
+        eight_bits=bits.eight_bits(compute.dtype),
+        quantization=quantization,
         max_bytes=max_bytes,
         taken_bytes=taken,
     )
@@ -112,9 +129,9 @@ class Placement:
         }
         home = compute.device if plan.offload == "none" else torch.device("cpu")
         if plan.transformer != "full" and "transformer" in networks:
-            quantization.quantize(networks["transformer"], plan.transformer, home)
+            bits.quantize(networks["transformer"], plan.transformer, home)
         if plan.t5 not in ("full", "dropped") and "text_encoder_3" in networks:
-            quantization.quantize(networks["text_encoder_3"], plan.t5, home)
+            bits.quantize(networks["text_encoder_3"], plan.t5, home)
         for name, network in networks.items():
             network.to(home)
             if name in VAES:

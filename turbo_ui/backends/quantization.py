@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
+
+from turbo_ui.backends.compute import Compute
+from turbo_ui.backends.memory import TORCHAO, EightBits, Quantization
+from turbo_ui.errors import InvalidRequest
 
 Bits = Literal["int8", "fp8", "nf4"]
 
@@ -21,6 +25,37 @@ both."""
 def is_available() -> bool:
     """Whether torchao is installed."""
     return importlib.util.find_spec("torchao") is not None
+
+
+def eight_bits(dtype: torch.dtype) -> EightBits:
+    """As which 8 bits are kept where a model computes in `dtype`.
+
+    int8 is nearer to the original. But torchao scales its products after they are summed up, and
+    such sums leave fp16's range; fp8 is scaled before. In neither does it use a device's units for
+    8 bits, so whether there are such decides nothing.
+    """
+    return "fp8" if dtype == torch.float16 else "int8"
+
+
+def check(asked: Quantization, compute: Compute) -> None:
+    """Whether what a user asks for can be had here.
+
+    Raises:
+        InvalidRequest: no; says what can.
+    """
+    if asked not in get_args(Quantization):
+        raise InvalidRequest("quantization", asked, ", ".join(get_args(Quantization)))
+    if asked in ("auto", "none"):
+        return
+    allowed = ""
+    if compute.device.type == "mps":
+        allowed = "auto, none (torchao is not for Apple's GPU)"
+    elif not is_available():
+        allowed = f'auto, none; int8 and fp8 with torchao installed (`pip install "{TORCHAO}"`)'
+    elif asked == "int8" and eight_bits(compute.dtype) != "int8":
+        allowed = "auto, none, fp8; int8 only with dtype bf16 or fp32, as its sums overflow in fp16"
+    if allowed:
+        raise InvalidRequest("quantization", asked, allowed)
 
 
 def quantize(network: nn.Module, bits: Bits, device: torch.device) -> None:

@@ -2,8 +2,9 @@
 
 A picture takes seconds and costs money, so nothing is asked for twice. A request runs as a `Call`
 on a thread of its own; where the engine stops waiting for it, the call goes on, and if the same
-request comes again, as a refine that had to yield does, its picture is taken from there. Several
-of the engine's threads wait here at once, each for another session's picture.
+request comes again, its picture is taken from there. But a call that nobody waits for keeps
+nobody waiting: where another one needs its place it is ended. Several of the engine's threads wait
+here at once, each for another session's picture.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
 from turbo_ui import imaging
 from turbo_ui.backends.base import GiveBack, ShouldStop, Spend, final_frames
+from turbo_ui.backends.remote_call import Call, current
 from turbo_ui.backends.remote_server import Drawn, Server
-from turbo_ui.backends.remote_wire import Call, has_sent
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import BackendFailure, InvalidRequest, LimitReached, ModelUnavailable
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings
@@ -28,7 +29,7 @@ from turbo_ui.remote_settings import RemoteSettings
 MODEL_ID = "remote"
 POLL_S = 0.02
 MAX_RUNNING = 4
-"""So many calls at once; the next one waits."""
+"""So many calls at once; the next one takes the place of one that nobody waits for, or waits."""
 MAX_KEPT = 8
 """So many calls whose picture nobody took yet are remembered."""
 ERROR_KEPT_S = 10.0
@@ -100,7 +101,8 @@ class Remote:
         should_stop: ShouldStop | None = None,
         spend: Spend | None = None,
     ) -> Iterator[Frame]:
-        """One final frame for each request; a stop ends the waiting, not the call.
+        """One final frame for each request; a stop ends the waiting, and the call only where its
+        place is needed.
 
         Args:
             spend: counts each picture that is sent.
@@ -114,11 +116,12 @@ class Remote:
         """
         for index, request in enumerate(requests):
             call = self._call(request, should_stop, spend)
-            while call is not None and not call.wait(POLL_S):
-                if should_stop is not None and should_stop():
-                    return
             if call is None:
                 return
+            with self._waiting(call):
+                while not call.wait(POLL_S):
+                    if should_stop is not None and should_stop():
+                        return
             self._forget(request, call)
             drawn = call.result()
             size_px = self._settings.remote_size_px
@@ -161,38 +164,72 @@ class Remote:
     def _call(
         self, request: FrameRequest, should_stop: ShouldStop | None, spend: Spend | None
     ) -> Call[Drawn] | None:
-        """The request's call, begun anew where none is on its way; None where told to stop."""
+        """The request's call, begun anew where none is on its way; None where told to stop.
+
+        Whoever gets it counts as waiting for it, and says when that ends.
+        """
         with self._lock:
             self._forget_old_calls()
             if request in self._calls:
-                return self._calls[request]
+                return self._joined(request)
         if not request.prompt.strip():
             raise InvalidRequest("prompt", request.prompt, "words: the remote server draws by them")
         with ExitStack() as undo:
             # before there is a slot: who may have no more is told so at once, and waits for none
             give_back = self._spend(spend)
             undo.callback(give_back)
+            ending: Call[Drawn] | None = None
             while not self._slots.acquire(timeout=POLL_S):
                 if should_stop is not None and should_stop():
                     return None
+                if ending is None or not ending.is_running:  # one at a time: it may take a while
+                    ending = self._make_room()
             undo.callback(self._slots.release)
             with self._lock:
                 if request in self._calls:  # somebody has begun it meanwhile
-                    return self._calls[request]
-                call = self._calls[request] = Call(
+                    return self._joined(request)
+                self._calls[request] = Call(
                     lambda: self._drawn(request, give_back),
                     self._settings.remote_timeout_s,
                     partial(self._spend, spend),
                 )
-            undo.pop_all()  # it runs, and does both itself
+                undo.pop_all()  # it runs, and does both itself
+                return self._joined(request)
+
+    def _joined(self, request: FrameRequest) -> Call[Drawn]:
+        call = self._calls[request]
+        call.num_waiting += 1
         return call
+
+    @contextmanager
+    def _waiting(self, call: Call[Drawn]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._lock:
+                call.num_waiting -= 1
+
+    def _make_room(self) -> Call[Drawn] | None:
+        """Ends the oldest call that nobody waits for. What it has sent stays counted.
+
+        Returns:
+            That call, which gives its place back as soon as its thread has noticed; None where all
+            are waited for.
+        """
+        with self._lock:
+            for request, call in self._calls.items():
+                if call.is_running and not call.num_waiting:
+                    del self._calls[request]
+                    call.give_up()
+                    return call
+        return None
 
     def _drawn(self, request: FrameRequest, give_back: GiveBack) -> Drawn:
         """On the call's thread."""
         try:
             return self._server.draw(request)
         finally:
-            if not has_sent():
+            if not current().num_sent:
                 give_back()
             self._slots.release()
 
@@ -208,7 +245,9 @@ class Remote:
             if is_old_error or (call.is_running and call.left_s <= 0):
                 call.give_up()
                 del self._calls[request]
-        for request in list(self._calls)[: max(0, len(self._calls) - MAX_KEPT)]:
+        # not one that runs: it has a place, which would not be found again
+        ended = [request for request, call in self._calls.items() if not call.is_running]
+        for request in ended[: max(0, len(self._calls) - MAX_KEPT)]:
             del self._calls[request]
 
     def _spend(self, spend: Spend | None) -> GiveBack:

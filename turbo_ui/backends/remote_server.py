@@ -14,6 +14,7 @@ from typing import Any
 import openai
 
 from turbo_ui import imaging
+from turbo_ui.backends.remote_call import current
 from turbo_ui.backends.remote_errors import has_no_sketch_input, in_words, is_about_the_model
 from turbo_ui.backends.remote_wire import Wire
 from turbo_ui.errors import BackendFailure, InvalidRequest, ModelUnavailable
@@ -52,8 +53,8 @@ class Server:
         self.takes_sketch = {"on": True, "off": False}.get(settings.remote_sketch)
 
     def close(self) -> None:
-        """Closes what connections are not in use."""
-        # RuntimeError: some are; they end with their calls
+        """Closes what connections are left."""
+        # RuntimeError: some are in use; they end with their calls
         with suppress(RuntimeError):
             self._wire.close()
 
@@ -156,11 +157,18 @@ class Server:
 
 class Client(openai.OpenAI):
     """The official client, without the headers that `OPENAI_CUSTOM_HEADERS` holds: they may be the
-    keys of another server's gateway."""
+    keys of another server's gateway. Its pauses end when the call is given up."""
 
     def __init__(self, *, default_headers: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(default_headers=default_headers, **options)
         self._custom_headers = dict(default_headers or {})
+
+    def _sleep_for_retry(
+        self, *, retries_taken: int, max_retries: int, options: Any, response: Any
+    ) -> None:
+        headers = None if response is None else response.headers
+        seconds = self._calculate_retry_timeout(max_retries - retries_taken, options, headers)
+        current().pause(seconds)
 
 
 def picture_data(answer: bytes) -> bytes | str:

@@ -1,4 +1,4 @@
-"""How the remote backend talks: calls with a deadline, answers with a limit, files from addresses.
+"""How the remote backend talks: requests within a call, answers with a limit, files from addresses.
 
 The `openai` client repeats what a server was too busy for, and waits as the server says. What it
 cannot know is added here: when nobody waits any more, how long an answer may get, and which
@@ -11,21 +11,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import httpx2
 
 from turbo_ui.backends import remote_errors
-from turbo_ui.backends.base import GiveBack, Spend
-from turbo_ui.errors import LimitReached
-
-T = TypeVar("T")
+from turbo_ui.backends.remote_call import Call, current
 
 MAX_ANSWER_BYTES = 48 * 1024 * 1024
 """A picture of 2048×2048 pixels as PNG in base64 takes at most some 17 MB."""
@@ -33,149 +26,8 @@ CONNECT_WITHIN_S = 10.0
 MAX_REDIRECTS = 3
 FETCH_TRIES = 3
 FETCH_PAUSE_S = 0.5
-
-
-class Call(Generic[T]):
-    """One request on its way to the server, on a thread of its own.
-
-    It cannot be taken back, as it may be paid for already; but once its time is over nothing more
-    is sent for it.
-
-    Args:
-        work: runs on the thread; what it sends goes through a `Wire`.
-        limit_s: all tries and pauses together take no longer.
-        spend_again: counts a further try of what the server failed on; the first one is counted
-            by whoever makes the call. None where nothing that it sends has to be paid.
-
-    Attributes:
-        num_sent: how many requests have reached the server, or may have.
-        status: of the last answer; 0 before there is one.
-    """
-
-    def __init__(
-        self, work: Callable[[], T], limit_s: float, spend_again: Spend | None = None
-    ) -> None:
-        self.limit_s = limit_s
-        self.begun_at = time.monotonic()
-        self.ended_at: float | None = None
-        self.num_sent = 0
-        self.status = 0
-        self._work = work
-        self._spend_again = spend_again
-        self._is_given_up = threading.Event()
-        self._has_ended = threading.Event()
-        self._answer: T
-        self.error: Exception | None = None
-        threading.Thread(target=self._run, name="turbo-ui-call", daemon=True).start()
-
-    @property
-    def left_s(self) -> float:
-        """Seconds until its time is over."""
-        return self.begun_at + self.limit_s - time.monotonic()
-
-    @property
-    def is_running(self) -> bool:
-        return not self._has_ended.is_set()
-
-    @property
-    def ended_ago_s(self) -> float:
-        """How long ago it ended; 0 while it runs."""
-        return 0.0 if self.ended_at is None else time.monotonic() - self.ended_at
-
-    @property
-    def spent_ms(self) -> float:
-        """From its begin to its end, or to now."""
-        until = time.monotonic() if self.ended_at is None else self.ended_at
-        return (until - self.begun_at) * 1000
-
-    def wait(self, seconds: float) -> bool:
-        """True once there is an answer, an error, or no time left."""
-        return self._has_ended.wait(max(0.0, min(seconds, self.left_s))) or self.left_s <= 0
-
-    def result(self) -> T:
-        """The answer, which must be there or overdue.
-
-        Raises:
-            TurboUIError: why there is none.
-        """
-        if self.is_running:
-            self.give_up()
-            raise remote_errors.timed_out(self.limit_s)
-        if self.error is not None:
-            raise self.error
-        return self._answer
-
-    def give_up(self) -> None:
-        """Nothing more is sent for it."""
-        self._is_given_up.set()
-
-    def pause(self, seconds: float) -> None:
-        """Waits before another try, unless it is given up meanwhile."""
-        self._is_given_up.wait(max(0.0, min(seconds, self.left_s)))
-
-    def check(self) -> None:
-        """Raises where no answer is waited for any more."""
-        if self._is_given_up.is_set() or self.left_s <= 0:
-            raise remote_errors.timed_out(self.limit_s)
-
-    def follow(self, event: str, told: Mapping[str, Any]) -> None:
-        """httpcore's `trace` extension: what it is about to do for this call, and has done.
-
-        A request begins with its headers. Connecting comes before that, and so does the CONNECT
-        that asks a proxy for a way to the server.
-        """
-        is_request = event.endswith(".send_request_headers.started")
-        if is_request and told["request"].method != b"CONNECT":
-            self.num_sent += 1
-
-    @contextmanager
-    def one_try(self, request: httpx2.Request) -> Iterator[None]:
-        """Around each request, as it may have to be paid; fetching something never has.
-
-        Raises:
-            BackendFailure: its answer was lost, or it may not be counted.
-        """
-        if self._spend_again is None or request.method == "GET":
-            yield
-            return
-        num_before = self.num_sent
-        # a server that failed may have drawn; one that refused, or knows no such thing, has not
-        has_failed = self.status >= 500 and self.status != 501
-        give_back = self._counted(self._spend_again) if has_failed else None
-        try:
-            yield
-        except (httpx2.RequestError, OSError) as error:
-            if self.num_sent > num_before:
-                raise remote_errors.lost(error) from None
-            raise
-        finally:
-            if give_back is not None and self.num_sent == num_before:
-                give_back()
-
-    def _counted(self, spend: Spend) -> GiveBack:
-        try:
-            return spend()
-        except LimitReached as error:
-            raise remote_errors.not_again(self.status, error) from None
-
-    def _run(self) -> None:
-        _current.set(self)
-        try:
-            self._answer = self._work()
-        except Exception as error:
-            self.error = error
-        finally:
-            self.ended_at = time.monotonic()
-            self._has_ended.set()
-
-
-_current: ContextVar[Call[Any]] = ContextVar("call")
-"""The call that a thread works for."""
-
-
-def has_sent() -> bool:
-    """Whether anything was sent for the call that this thread works for."""
-    return _current.get().num_sent > 0
+ONE_REQUEST_EACH = httpx2.Limits(max_keepalive_connections=0)
+"""No connection is kept for another call: closing a call's own must not harm a stranger."""
 
 
 @cache
@@ -193,7 +45,7 @@ class Wire(httpx2.Client):
     """
 
     def __init__(self, base_url: str, has_key: bool) -> None:
-        super().__init__(follow_redirects=False, verify=_trusted())
+        super().__init__(follow_redirects=False, verify=_trusted(), limits=ONE_REQUEST_EACH)
         self._home = httpx2.URL(base_url)
         self._has_key = has_key
 
@@ -204,7 +56,7 @@ class Wire(httpx2.Client):
             BackendFailure: the time is over, the answer is too long, or it was lost and may have
                 to be paid.
         """
-        call = _current.get()
+        call = current()
         call.check()
         left_s = max(0.1, call.left_s)
         timeout = httpx2.Timeout(left_s, connect=min(CONNECT_WITHIN_S, left_s))
@@ -245,7 +97,7 @@ class Wire(httpx2.Client):
         Raises:
             BackendFailure: it cannot be had, or is at an address that it must not be at.
         """
-        call = _current.get()
+        call = current()
         for number in range(FETCH_TRIES):
             if number:
                 call.pause(FETCH_PAUSE_S * 2**number)

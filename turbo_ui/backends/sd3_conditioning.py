@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import functional as F
 
 from turbo_ui.backends.compute import Compute
 from turbo_ui.backends.kept import Kept
+from turbo_ui.backends.overflow import Network, is_finite
 
 MAX_KEPT_PROMPTS = 32
 """333 × 4096 numbers of 2 bytes each: 87 MB in all for SD3.5 Large Turbo."""
 
 MAX_T5_TOKENS = 256
+
+Tensors = TypeVar("Tensors", bound=tuple[torch.Tensor, ...])
+
+TITLES = {"text_encoder": "CLIP-L", "text_encoder_2": "CLIP-G"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Sd3Conditioning:
         num_features: of a token as the transformer wants it (`joint_attention_dim`).
         compute: device and number type.
         bring: called with a part's name before the part runs.
+
+    Attributes:
+        networks: the text encoders as they run, by their names.
     """
 
     def __init__(
@@ -64,6 +72,11 @@ class Sd3Conditioning:
         self._num_features = num_features
         self._compute = compute
         self._bring = bring
+        self.networks = {
+            name: Network(title, parts[name], compute)
+            for name, title in TITLES.items()
+            if parts.get(name) is not None
+        }
         self.has_t5 = parts.get("text_encoder_3") is not None
         self.num_t5_runs = 0
         self.kept: Kept[str, TextEmbeds] = Kept(MAX_KEPT_PROMPTS)
@@ -88,18 +101,36 @@ class Sd3Conditioning:
         # both are cut where the first one's tokenizer ends, as in diffusers
         max_tokens = self._parts["tokenizer"].model_max_length
         ids = self._ids(self._parts["tokenizer" + ending], prompt, max_tokens)
-        self._bring("text_encoder" + ending)
-        answer = self._parts["text_encoder" + ending](ids, output_hidden_states=True)
-        return answer.hidden_states[-2], answer.text_embeds
+
+        def encode(module: Any) -> tuple[torch.Tensor, torch.Tensor]:
+            answer = module(ids, output_hidden_states=True)
+            return answer.hidden_states[-2], answer.text_embeds
+
+        return self._run("text_encoder" + ending, encode)
 
     def _t5(self, prompt: str) -> torch.Tensor:
         if not self.has_t5:
             shape = (1, MAX_T5_TOKENS, self._num_features)
             return torch.zeros(shape, dtype=self._compute.dtype, device=self._compute.device)
         ids = self._ids(self._parts["tokenizer_3"], prompt, MAX_T5_TOKENS)
-        self._bring("text_encoder_3")
         self.num_t5_runs += 1
-        return self._parts["text_encoder_3"](ids)[0]
+        # never widened: it is as large as all the memory that was reckoned for it
+        self._bring("text_encoder_3")
+        tokens: torch.Tensor = self._parts["text_encoder_3"](ids)[0]
+        return tokens
+
+    def _run(self, name: str, encode: Callable[[Any], Tensors]) -> Tensors:
+        """What a text encoder makes; where it overflows, once more in a wider number type.
+
+        Where it could not be widened nothing is looked at, as that waits for the device.
+        """
+        network = self.networks[name]
+        self._bring(name)
+        made = encode(network.module)
+        if network.can_widen and not is_finite(*made) and network.widen():
+            self.kept.clear()  # what fp16 made of a prompt is not what is made of it from now on
+            made = encode(network.module)
+        return made
 
     def _ids(self, tokenizer: Any, prompt: str, max_tokens: int) -> torch.Tensor:
         tokens = tokenizer(

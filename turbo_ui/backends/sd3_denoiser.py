@@ -10,7 +10,7 @@ import torch
 
 from turbo_ui.backends.compute import DTYPE_NAMES
 from turbo_ui.backends.flow import predicted_clean
-from turbo_ui.backends.latents import is_finite, overflow
+from turbo_ui.backends.overflow import is_finite, overflow
 from turbo_ui.backends.sd3_conditioning import TextEmbeds
 from turbo_ui.frames import FrameRequest
 

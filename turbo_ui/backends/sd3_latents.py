@@ -16,8 +16,8 @@ from turbo_ui.frames import FrameRequest
 class ShiftedLatents(VaeLatents):
     """A VAE whose latents are (what it encodes − `shift_factor`) × `scaling_factor`."""
 
-    def __init__(self, vae: Any, compute: Compute) -> None:
-        super().__init__(vae, compute)
+    def __init__(self, vae: Any, compute: Compute, title: str = "VAE") -> None:
+        super().__init__(vae, compute, title=title)
         shift = float(vae.config.get("shift_factor") or 0.0)
         self._offset = shift * float(vae.config.scaling_factor)
 

@@ -20,6 +20,7 @@ from turbo_ui.backends.compute import Compute, StageClock, release_memory, told
 from turbo_ui.backends.flow import FlowSampler, noised, num_denoising_steps
 from turbo_ui.backends.latents import Encoded
 from turbo_ui.backends.memory import WHOLE, MemoryPlan
+from turbo_ui.backends.overflow import Network, widened_text
 from turbo_ui.backends.placement import Placement
 from turbo_ui.backends.sd3_conditioning import Sd3Conditioning
 from turbo_ui.backends.sd3_denoiser import Denoiser, Job
@@ -87,19 +88,22 @@ class Sd3Turbo:
         width = int(config.joint_attention_dim)
         self.conditioning = Sd3Conditioning(parts, width, compute, self.placement.bring)
         self.latents = {
-            name: ShiftedLatents(parts[part], compute)
+            name: ShiftedLatents(parts[part], compute, f"{name} VAE")
             for name, part in (("full", "vae"), ("tiny", "tiny_vae"))
             if parts.get(part) is not None
         }
         assert vae_name in self.latents, f"no {vae_name} VAE among the parts"
+        vaes = (latents.network for latents in self.latents.values())
+        self._networks: tuple[Network, ...] = (*self.conditioning.networks.values(), *vaes)
         factor = self.latents[vae_name].factor
         side = factor * int(config.patch_size)
         self._sampler = FlowSampler(parts["scheduler"], side)
 
     @property
     def device_text(self) -> str:
-        """Device and number type with the reason, and what the plan did to make the model fit."""
-        words = [self._compute.text, self.plan.text]
+        """Device and number type with the reason, the networks that run in another, and what the
+        plan did to make the model fit."""
+        words = [self._compute.text + widened_text(self._networks), self.plan.text]
         return "; ".join(word for word in words if word)
 
     # --- what a backend does
@@ -130,6 +134,8 @@ class Sd3Turbo:
             latents.kept.clear()
 
     def close(self) -> None:
+        for network in self._networks:  # a page may still ask for `device_text`
+            network.close()
         del self._denoiser, self.conditioning, self.latents, self.placement
         release_memory(self._compute.device)
 
@@ -243,9 +249,12 @@ class Sd3Turbo:
 
     def _path(self, request: FrameRequest, batch: int) -> str:
         vae = request.vae or self._vae_name
-        words = f"{self._compute.device.type} {self._compute.dtype_name} {vae} VAE eager"
+        texts = self.conditioning.networks.values()
+        words = [self._compute.device.type, self._compute.dtype_name]
+        words += [network.words for network in texts if network.is_widened]
+        words += [self.latents[vae].network.words, f"eager batch {batch}"]
         plan = self.plan.path
-        return f"{words} batch {batch}" + (f", {plan}" if plan else "")
+        return " ".join(words) + (f", {plan}" if plan else "")
 
 
 def without_t5(parts: dict[str, Any]) -> dict[str, Any]:

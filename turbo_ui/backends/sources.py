@@ -11,7 +11,7 @@ import torch
 from turbo_ui import weights
 from turbo_ui.backends import hub, parts, single_file
 from turbo_ui.backends.base import LoadReport
-from turbo_ui.catalog import BY_ARCHITECTURE, ModelSpec
+from turbo_ui.catalog import BY_ARCHITECTURE, ModelSpec, expanded
 from turbo_ui.errors import ModelUnavailable
 
 
@@ -19,9 +19,10 @@ def locate(spec: ModelSpec, report: LoadReport) -> Path:
     """The folder or file of a model, from the hub where it has to be; its family is right.
 
     Raises:
+        InvalidRequest: its source is in the home of a user that is unknown.
         ModelUnavailable: it cannot be had, or is of a family that this entry is not.
     """
-    path = Path(spec.source).expanduser()
+    path = expanded("source", spec.source)
     if not path.exists():
         if spec.is_embedded or path.is_absolute():
             remedy = "Check the path."
@@ -80,11 +81,12 @@ def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
     """The small stand-in of a model's VAE.
 
     Raises:
+        InvalidRequest: it is in the home of a user that is unknown.
         ModelUnavailable: none is known, or it cannot be had.
     """
     if spec.tiny_vae is None:
         raise ModelUnavailable(spec.id, "no tiny VAE is known for it")
-    folder = Path(spec.tiny_vae).expanduser()
+    folder = expanded("tiny_vae", spec.tiny_vae)
     if not folder.is_dir():
         folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
     return parts.read_part(spec, parts.part_class("AutoencoderTiny"), folder, dtype)

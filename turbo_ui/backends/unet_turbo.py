@@ -2,8 +2,8 @@
 UNet, a VAE, an Euler scheduler.
 
 Equal to diffusers' own pipelines for the same request (`tests/backends`); what is done differently
-is that nothing is computed twice (prompts and sketches are kept) and that a batch may mix prompts,
-seeds, strengths and sketches.
+is that nothing is computed twice (prompts and sketches are kept), that a batch may mix prompts,
+seeds, strengths and sketches, and that a network whose numbers overflow in fp16 leaves it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from turbo_ui.backends.admission import check_batch
 from turbo_ui.backends.base import ShouldStop, final_frames
-from turbo_ui.backends.compute import DTYPE_NAMES, Compute, StageClock, release_memory, told
+from turbo_ui.backends.compute import Compute, StageClock, release_memory, told
 from turbo_ui.backends.conditioning import (
     ClipConditioning,
     Conditioning,
@@ -24,6 +24,7 @@ from turbo_ui.backends.conditioning import (
     is_guided,
 )
 from turbo_ui.backends.latents import Encoded, VaeLatents
+from turbo_ui.backends.overflow import LatentsOverflow, Network, widened_text
 from turbo_ui.backends.sampling import Sampler, num_denoising_steps
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import Frame, FrameRequest, FrameTimings, Sketch
@@ -53,18 +54,21 @@ class UnetTurbo:
         self.max_batch = compute.max_batch if max_batch is None else max_batch
         self._compute = compute
         self._vae_name = vae_name
-        self._unet = parts["unet"]
+        self._unet = Network("UNet", parts["unet"], compute)
         is_sdxl = parts.get("text_encoder_2") is not None
-        self.conditioning = _conditioning(parts, compute.dtype)
-        self.latents = VaeLatents(parts["vae"], compute, heeds_upcast=is_sdxl)
+        self.conditioning = _conditioning(parts, compute)
+        title = f"{vae_name} VAE"
+        self.latents = VaeLatents(parts["vae"], compute, heeds_upcast=is_sdxl, title=title)
         self._sampler = Sampler(parts["scheduler"])
 
     @property
     def device_text(self) -> str:
-        """Device and number type with the reason, and the VAE's where it is another."""
-        if not self.latents.is_widened:
-            return self._compute.text
-        return f"{self._compute.text}, VAE in {DTYPE_NAMES[self.latents.dtype]}, as fp16 overflows"
+        """Device and number type with the reason, and the networks that run in another."""
+        return self._compute.text + widened_text(self._networks)
+
+    @property
+    def _networks(self) -> tuple[Network, ...]:
+        return (*self.conditioning.networks, self._unet, self.latents.network)
 
     # --- what a backend does
 
@@ -90,8 +94,11 @@ class UnetTurbo:
         self.latents.kept.clear()
 
     def close(self) -> None:
-        del self._unet, self.conditioning
-        self.latents.close()  # kept itself: a page may still ask for `device_text`
+        # what they ran in is kept: a page may still ask for `device_text`
+        for network in self._networks:
+            network.close()
+        self.conditioning.kept.clear()
+        self.latents.close()
         release_memory(self._compute.device)
 
     # --- one call
@@ -121,7 +128,32 @@ class UnetTurbo:
         return conditions, originals, noise, generators
 
     def _run(self, requests: list[FrameRequest], should_stop: ShouldStop | None) -> Iterator[Frame]:
+        """Begins anew where a network overflowed and runs in a wider number type from then on; the
+        steps that were shown before are not shown again."""
         clock = StageClock(self._compute.device)
+        num_shown = step = 0
+        while True:
+            try:
+                for frame in self._denoised(requests, should_stop, clock):
+                    if frame.step > num_shown:
+                        step = frame.step
+                        yield frame
+                return
+            except LatentsOverflow:
+                if not self._widen(requests):
+                    raise
+                num_shown = step
+
+    @torch.inference_mode()
+    def _widen(self, requests: list[FrameRequest]) -> bool:
+        """Widens whatever made latents that are not finite: text encoders, else the UNet; False
+        where nothing can be. Looked for now, and not in every frame: looking waits for the device.
+        """
+        return self.conditioning.widen(requests) or self._unet.widen()
+
+    def _denoised(
+        self, requests: list[FrameRequest], should_stop: ShouldStop | None, clock: StageClock
+    ) -> Iterator[Frame]:
         conditions, originals, noise, generators = self._prepare(requests, clock)
         if requests[0].num_inference_steps is None:
             clean = self._one_step(requests, conditions, originals, noise, clock)
@@ -183,13 +215,17 @@ class UnetTurbo:
     ) -> torch.Tensor:
         """The UNet's output; with guidance it runs without and with the prompt, in one batch."""
         has_guidance = is_guided(requests)
-        output = self._unet(
+        dtype = self._unet.dtype
+        x = x.to(dtype)
+        output = self._unet.module(
             torch.cat([x, x]) if has_guidance else x,
             torch.cat([timesteps, timesteps]) if has_guidance else timesteps,
-            encoder_hidden_states=conditions.prompt_embeds,
+            encoder_hidden_states=conditions.prompt_embeds.to(dtype),
             added_cond_kwargs=conditions.added,
             return_dict=False,
         )[0]
+        if self._unet.is_widened:
+            output = output.float()  # so are the latents: fp16 may not hold them, bf16 rounds them
         if not has_guidance:
             return output
         without, with_prompt = output.chunk(2)
@@ -227,16 +263,16 @@ class UnetTurbo:
         return self.latents.encode(request.sketch, request.width, request.height)
 
     def _path(self, batch: int) -> str:
-        device, dtype = self._compute.device.type, self._compute.dtype_name
-        vae = f"{self._vae_name} VAE"
-        if self.latents.is_widened:
-            vae += f" in {DTYPE_NAMES[self.latents.dtype]}"
-        return f"{device} {dtype} {vae} eager batch {batch}"
+        words = [self._compute.device.type, self._compute.dtype_name]
+        others = (*self.conditioning.networks, self._unet)
+        words += [network.words for network in others if network.is_widened]
+        words += [self.latents.network.words, f"eager batch {batch}"]
+        return " ".join(words)
 
 
-def _conditioning(parts: dict[str, Any], dtype: torch.dtype) -> Conditioning:
+def _conditioning(parts: dict[str, Any], compute: Compute) -> Conditioning:
     """By the text encoders that there are."""
     if parts.get("text_encoder_2") is None:
-        return ClipConditioning(parts["tokenizer"], parts["text_encoder"], dtype)
+        return ClipConditioning(parts["tokenizer"], parts["text_encoder"], compute)
     both = [(parts["tokenizer" + end], parts["text_encoder" + end]) for end in ("", "_2")]
-    return SdxlConditioning(both, dtype)
+    return SdxlConditioning(both, compute)

@@ -32,7 +32,7 @@ MAX_REMOTE = 4
 
 
 class Engine:
-    """Runs the frames of all sessions on one device.
+    """Runs the frames of all sessions on one device; `tally` counts them by model.
 
     Further threads wait for the models that run on other machines, so that neither the device nor
     another session does. The backends of those models are called by several threads at once.
@@ -45,7 +45,7 @@ class Engine:
     Args:
         switchboard: which models are ready.
         clock: monotonic seconds.
-        listener: told all events, for measures.
+        listener: told all events.
         max_batch: the most frames that run together.
         budget: how many remote pictures each account may have; None is no limit.
     """
@@ -64,7 +64,7 @@ class Engine:
         self._budget = budget
         self._lock = threading.RLock()
         self._sessions = Sessions(self._lock, listener)
-        self._tell = self._sessions.tell
+        self._tell, self.tally = self._sessions.tell, self._sessions.tally
         self._outcomes = Outcomes(self._lock, self._tell, clock)
         self._worker = Worker(self.step, lambda: self._ask_again_in_s(False))
         remote = partial(Worker, self.remote_step, lambda: self._ask_again_in_s(True))
@@ -96,7 +96,7 @@ class Engine:
             with self._lock:
                 self._runs = [each for each in self._runs if each is not run]
             # a refine may have waited for this turn's frame to leave the mailbox
-            self._wake_remote()
+            self._wake_remote([entry.session for entry in run.turn.entries])
             if is_for_remote:
                 self._worker.wake()
         self.switchboard.look_again(run.turn.backend)
@@ -231,8 +231,9 @@ class Engine:
         # asked last: a model that fails from here on is told by `_on_model_state`
         for state in self.switchboard.states():
             if state.state in NOT_COMING and submission.kind == "refine":
-                self._refuse_refines(state)
-        self._wake()
+                self._refuse_refines(state, [session])
+        self._worker.wake()
+        self._wake_remote([session])
 
     def stats(self, session_id: str | None = None) -> dict[str, Any]:
         """Counts and percentiles of one session, or of all together since the start.
@@ -279,13 +280,11 @@ class Engine:
         """The device's worker thread is alive and not asked to end."""
         return self._worker.is_running
 
-    def _wake(self) -> None:
-        self._worker.wake()
-        self._wake_remote()
-
-    def _wake_remote(self) -> None:
-        """Only where something waits for them: they are many, and each stroke comes by here."""
-        wanted = self._sessions.wanted()
+    def _wake_remote(self, sessions: list[Session]) -> None:
+        """Only where something of these, for which there is news, waits for them: each stroke comes
+        by here, and neither many workers nor many sessions are to make it slow."""
+        with self._lock:
+            wanted = {model_id for session in sessions for model_id in session.mailbox.model_ids}
         if any(is_remote(self.switchboard.spec(model_id)) for model_id in wanted):
             for worker in self._remote_workers:
                 worker.wake()
@@ -299,14 +298,15 @@ class Engine:
     def _on_model_state(self, state: ModelState) -> None:
         self._sessions.tell_all(state)
         if state.state in NOT_COMING:
-            self._refuse_refines(state)
-        self._wake()
+            self._refuse_refines(state, self._sessions.all())
+        self._worker.wake()
+        self._wake_remote(self._sessions.all())
 
-    def _refuse_refines(self, gone: ModelState) -> None:
+    def _refuse_refines(self, gone: ModelState, sessions: list[Session]) -> None:
         """What waits for a model that is not on its way would wait for ever."""
         refused: list[tuple[Session, Submission]] = []
         with self._lock:
-            for session in self._sessions.all():
+            for session in sessions:
                 waiting = session.mailbox.refine
                 if waiting is not None and waiting.request.model == gone.model_id:
                     refused.append((session, session.mailbox.take_refine()))

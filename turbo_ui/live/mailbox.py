@@ -42,6 +42,12 @@ class Mailbox:
         """The waiting refine, left where it is."""
         return self._refine
 
+    @property
+    def model_ids(self) -> list[str]:
+        """The models that the waiting submissions name."""
+        waiting = (self._live, self._refine)
+        return [each.request.model for each in waiting if each is not None]
+
     def put(self, submission: Submission, now: float) -> list[Submission]:
         """Takes a submission in and returns those that lost their place."""
         replaced = [self._refine] if self._refine is not None else []

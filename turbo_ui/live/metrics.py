@@ -1,15 +1,24 @@
-"""Rolling measures of the loop: percentiles and frames per second. No clock is read in here."""
+"""Measures of the loop: percentiles and frames per second of late, and histograms of all since the
+start. No clock is read in here."""
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_left
 from collections import deque
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
+
+from turbo_ui.live.events import Event, Published, SubmissionKind
 
 WINDOW_FRAMES = 120
 """Percentiles are over this many frames: what the page's sparkline shows."""
 FPS_WINDOW_S = 2.0
 """Frames per second are over this long: shorter jumps, longer lags behind the hand."""
+BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""From the embedded model on a GPU to a large one on a CPU; all that takes longer is one."""
 
 
 class Rolling:
@@ -94,3 +103,56 @@ class Metrics:
             "inference_ms": self.inference_ms.summary(),
             "queue_wait_ms": self.queue_wait_ms.summary(),
         }
+
+
+class Histogram:
+    """How many values of one measure were how large, in seconds.
+
+    Attributes:
+        sum_s: of all values.
+    """
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def __len__(self) -> int:
+        return sum(self._counts)
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def at_most(self) -> list[tuple[float, int]]:
+        """Each of `BOUNDS_S` with the number of values that were not above it."""
+        return list(zip(BOUNDS_S, accumulate(self._counts), strict=False))
+
+
+@dataclass
+class Drawn:
+    """All pictures of one model and kind."""
+
+    inference: Histogram = field(default_factory=Histogram)
+    queue_wait: Histogram = field(default_factory=Histogram)
+
+
+class Tally:
+    """What was drawn since the start, for whoever watches over the server. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn: dict[tuple[str, SubmissionKind], Drawn] = {}
+
+    def hear(self, event: Event) -> None:
+        """Counts a finished picture; passes over all else."""
+        if not isinstance(event, Published) or not event.frame.is_last:
+            return
+        with self._lock:
+            drawn = self._drawn.setdefault((event.frame.request.model, event.kind), Drawn())
+            drawn.inference.add(event.frame.timings.inference_ms / 1000)
+            drawn.queue_wait.add(event.queue_wait_ms / 1000)
+
+    def drawn(self) -> dict[tuple[str, SubmissionKind], Drawn]:
+        """By model and kind, as it stands now."""
+        with self._lock:
+            return deepcopy(self._drawn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,13 +27,13 @@ class Progress:
 
     Attributes:
         tell: is given the states.
-        evict: makes room for the model, which needs so many bytes at the least (None is what the
-            catalog says); may raise what ends the load.
+        evict: makes room for the model, which needs so many bytes (as `LoadReport` tells them); may
+            raise what ends the load.
     """
 
     spec: ModelSpec
     tell: Callable[[ModelState], None]
-    evict: Callable[[ModelSpec, int | None], None]
+    evict: Callable[[ModelSpec, Sequence[int] | None], None]
     has_room: bool = False
 
     def __call__(
@@ -44,10 +44,10 @@ class Progress:
         num_bytes: int | None = None,
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
-        least_bytes: int | None = None,
+        needs_bytes: Sequence[int] | None = None,
     ) -> None:
         if state == "loading":
-            self.make_room(least_bytes)
+            self.make_room(needs_bytes)
         self.tell(
             ModelState(
                 model_id=self.spec.id,
@@ -60,8 +60,8 @@ class Progress:
             )
         )
 
-    def make_room(self, least_bytes: int | None = None) -> None:
+    def make_room(self, needs_bytes: Sequence[int] | None = None) -> None:
         """Has room made once."""
         if not self.has_room:
             self.has_room = True
-            self.evict(self.spec, least_bytes)
+            self.evict(self.spec, needs_bytes)

@@ -41,40 +41,43 @@ class Room:
         """What a model takes with all of its parts on the device, in bytes."""
         return int(spec.memory_bytes * self.scale)
 
-    def enough(self, spec: ModelSpec) -> int:
-        """With this it draws as well, if in fewer bits, in bytes."""
-        return int((spec.enough_memory_bytes or spec.memory_bytes) * self.scale)
-
     def to_evict(
-        self, wanted: ModelSpec, loaded: Sequence[ModelSpec], least_bytes: int | None = None
+        self,
+        wanted: ModelSpec,
+        loaded: Sequence[ModelSpec],
+        needs_bytes: Sequence[int] | None = None,
     ) -> list[ModelSpec]:
         """Which models have to go before `wanted` is read; empty where all fit.
 
-        A model that can be made smaller takes what is free and leaves the others their place, as
-        long as it draws as well with that; else it gets all the room that can be had. One that
-        takes nothing, as it runs elsewhere, drives none out.
+        A model that can be made smaller leaves the others their place, as long as it draws as well.
+        Where it cannot even with all of them gone, it gets what the best of its lesser plans takes
+        that can be had, and no more: nothing goes in vain. One that takes nothing, as it runs
+        elsewhere, drives none out.
 
         Args:
             loaded: what is on the device, the least recently used first.
-            least_bytes: the least with which `wanted` runs at all on this device; None is `need`.
+            needs_bytes: what `wanted` can be loaded with on this device, as `LoadReport` tells it;
+                None is `need`.
 
         Raises:
             ModelUnavailable: it does not fit even then; says how much it wants and what there is.
         """
         if self.need(wanted) == 0:
             return []
-        least = self.need(wanted) if least_bytes is None else least_bytes
-        enough = max(self.enough(wanted), least)
+        needs = [self.need(wanted)] if needs_bytes is None else needs_bytes
+        going = may_go(loaded)
         free = self.max_bytes - sum(self.need(spec) for spec in loaded)
+        at_best = free + sum(self.need(spec) for spec in going)
+        aim = next((need for need in needs if need <= at_best), None)
+        if aim is None:
+            staying = [spec for spec in loaded if spec not in going]
+            raise self._does_not_fit(wanted, needs[-1], staying, at_best)
         gone: list[ModelSpec] = []
-        for spec in may_go(loaded):
-            if free >= enough:
+        for spec in going:
+            if free >= aim:
                 break
             free += self.need(spec)
             gone.append(spec)
-        if free < least:
-            staying = [spec for spec in loaded if spec not in gone]
-            raise self._does_not_fit(wanted, least, staying, free)
         return gone
 
     def _does_not_fit(

@@ -11,7 +11,7 @@ from turbo_ui.errors import SessionClosed
 from turbo_ui.live.budget import Address, Budget
 from turbo_ui.live.events import Event, SessionsChanged
 from turbo_ui.live.mailbox import Mailbox
-from turbo_ui.live.metrics import Metrics
+from turbo_ui.live.metrics import Metrics, Tally
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,15 @@ class Sessions:
         lock: the engine's, which guards mailboxes and counts too. No event is told while it is
             held.
         listener: told what the sessions are told.
+
+    Attributes:
+        tally: counts what they are told.
     """
 
     def __init__(self, lock: threading.RLock, listener: Listener | None) -> None:
         self._lock = lock
         self._listener = listener
+        self.tally = Tally()
         self._open: dict[str, Session] = {}
 
     def __len__(self) -> int:
@@ -86,13 +90,6 @@ class Sessions:
     def all(self) -> list[Session]:
         with self._lock:
             return list(self._open.values())
-
-    def wanted(self) -> set[str]:
-        """The models that the waiting requests name."""
-        with self._lock:
-            boxes = [session.mailbox for session in self._open.values()]
-            waiting = [each for box in boxes for each in (box.live, box.refine) if each is not None]
-            return {each.request.model for each in waiting}
 
     def get(self, session_id: str) -> Session:
         """The open session with this id.
@@ -127,6 +124,7 @@ class Sessions:
 
     def tell(self, session: Session, event: Event) -> None:
         """Tells one session and the listener, unless the session is gone."""
+        self.tally.hear(event)
         if self._listener is not None and session.is_open:
             try:
                 self._listener(session.id, event)

@@ -303,10 +303,10 @@ class Switchboard:
 
     # --- room
 
-    def _make_room(self, spec: ModelSpec, least_bytes: int | None) -> None:
+    def _make_room(self, spec: ModelSpec, needs_bytes: Sequence[int] | None) -> None:
         """Evicts what has to go before this model is read; says so before."""
         if self._room is not None:
-            gone = self._room().to_evict(spec, self.loaded.specs(), least_bytes)
+            gone = self._room().to_evict(spec, self.loaded.specs(), needs_bytes)
             self._eviction.make_room(spec, gone)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,11 +10,16 @@ from starlette.requests import Request
 
 from turbo_ui.settings import Settings
 from turbo_ui.web.api_errors import ApiError
-from turbo_ui.web.guard import address_of, is_logged_in, is_origin_allowed
+from turbo_ui.web.guard import (
+    ASK_FOR_KEY,
+    address_of,
+    holds_key,
+    is_logged_in,
+    is_origin_allowed,
+)
 
 FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip")
 """A proxy names who really asks."""
-ASK_FOR_KEY = {"www-authenticate": "Bearer"}
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,7 @@ class Access:
             raise self._closed("This server answers other machines only with a key.")
 
     def _check_key(self, authorization: str, key: str) -> None:
-        scheme, _, given = authorization.partition(" ")
-        # in a time that tells nothing; as the bytes that came, which Starlette reads as latin-1
-        is_right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode())
-        if scheme.lower() == "bearer" and is_right:
+        if holds_key(authorization, key):
             return
         if not authorization:
             text = "No API key was sent. Send it as: Authorization: Bearer KEY"

@@ -6,6 +6,7 @@ is checked here before a connection is accepted.
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import time
 from collections import Counter, OrderedDict
@@ -22,6 +23,7 @@ IPV6_PREFIX_BITS = 64
 """So much of its address a caller in IPv6 does not choose."""
 MAX_REMEMBERED = 1000
 """Of so many addresses it is known how fast they begin connections."""
+ASK_FOR_KEY = {"www-authenticate": "Bearer"}
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -63,6 +65,15 @@ class Guard:
             return Refusal("full", "Too many pages from this address are connected.")
         return None
 
+    def may_watch(self, connection: HTTPConnection) -> bool:
+        """Whether who asks may read the server's measures: who may open the page may, and who has
+        the API's key, as a program has no login."""
+        if is_logged_in(connection.scope["app"], connection.cookies):
+            return True
+        key = self.settings.api_key
+        sent = connection.headers.get("authorization", "")
+        return key is not None and holds_key(sent, key.get_secret_value())
+
     def comes_too_fast(self, address: str) -> bool:
         """Counts a connection that may be opened."""
         pace = self.paces.pop(address, None) or Pace(self.settings.max_new_connections_per_s)
@@ -70,6 +81,12 @@ class Guard:
         if len(self.paces) > MAX_REMEMBERED:
             self.paces.popitem(last=False)
         return not pace.takes(self.clock())
+
+    def would_come_too_fast(self, address: str) -> bool:
+        """Whether a connection that may be opened would come too fast now, or the last one did just
+        now. Counts nothing."""
+        pace = self.paces.get(address)
+        return pace is not None and pace.is_over(self.clock())
 
     def enter(self, address: str) -> None:
         self.by_address[address] += 1
@@ -155,11 +172,7 @@ class Pace:
 
     def takes(self, now: float) -> bool:
         """Counts one message; False where it came too fast."""
-        if self.filled_at is None:
-            self.tokens = self.rate_per_s
-        else:
-            self.tokens += (now - self.filled_at) * self.rate_per_s
-        self.tokens = min(self.tokens, self.rate_per_s)
+        self.tokens = self._tokens_at(now)
         self.filled_at = now
         if self.tokens < 1:
             self.num_over += 1
@@ -167,3 +180,24 @@ class Pace:
         self.tokens -= 1
         self.num_over = 0
         return True
+
+    def is_over(self, now: float) -> bool:
+        """Whether one would come too fast now. After one that did, that is said until a whole burst
+        would pass again: who asks why comes a moment later. Counts nothing."""
+        tokens = self._tokens_at(now)
+        return tokens < (self.rate_per_s if self.num_over else 1)
+
+    def _tokens_at(self, now: float) -> float:
+        if self.filled_at is None:
+            return self.rate_per_s
+        filled = (now - self.filled_at) * self.rate_per_s
+        return min(self.tokens + filled, self.rate_per_s)
+
+
+def holds_key(authorization: str, key: str) -> bool:
+    """Whether an `Authorization` header holds the API's key, found out in a time that tells
+    nothing."""
+    scheme, _, given = authorization.partition(" ")
+    # as the bytes that came, which Starlette reads as latin-1
+    is_right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), key.encode())
+    return is_right and scheme.lower() == "bearer"

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -40,6 +41,10 @@ FLOOD_S = 100
 """So many seconds' worth of messages too fast, without a pause, end the connection."""
 NUM_CODEC_THREADS = 4
 
+TOO_FAST = Refusal(
+    "too_fast", "Too many connections were begun from this address just now. Wait a moment."
+)
+
 CLOSE_POLICY = 1008
 CLOSE_GOING_AWAY = 1001
 CLOSE_TAKEN_OVER = 4001
@@ -57,7 +62,11 @@ class Connection:
 
 
 class Lane:
-    """All open connections. `routes` go to Gradio's app; `stop` says goodbye to every page."""
+    """All open connections. `routes` go to Gradio's app; `stop` says goodbye to every page.
+
+    Attributes:
+        num_refused: how many connections were refused, by the refusal's code.
+    """
 
     def __init__(self, engine: Engine, roster: Roster, settings: Settings) -> None:
         self.engine = engine
@@ -66,6 +75,7 @@ class Lane:
         self.guard = Guard(settings)
         self.codec = ThreadPoolExecutor(NUM_CODEC_THREADS, thread_name_prefix="codec")
         self.connections: dict[str, Connection] = {}
+        self.num_refused: Counter[str] = Counter()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.is_stopping = False
         self.routes = [WebSocketRoute(PATH, self._serve), Route(PATH, self._explain)]
@@ -75,6 +85,9 @@ class Lane:
     async def _explain(self, request: Request) -> Response:
         """Why the lane was not opened: a page is told nothing of a WebSocket that was refused."""
         refusal = self._refusal(request, request.query_params.get("origin"))
+        # asking is free: it must not take the place of the connection that it is about
+        if refusal is None and self.guard.would_come_too_fast(counted_as(address_of(request))):
+            refusal = TOO_FAST
         if refusal is None:
             answer = {"code": "open", "text": "This is the live lane, a WebSocket."}
             return JSONResponse(answer, status_code=426, headers={"Upgrade": "websocket"})
@@ -91,8 +104,9 @@ class Lane:
         refusal = self._refusal(socket)
         # what is refused uses up nothing: another site's page must not lock this visitor out
         if refusal is None and self.guard.comes_too_fast(address):
-            refusal = Refusal("too_fast", "Connections come too fast from this address.")
+            refusal = TOO_FAST
         if refusal is not None:
+            self.num_refused[refusal.code] += 1
             log.info("refused a connection: %s", refusal.text)
             await socket.close(CLOSE_POLICY, refusal.text)
             return

@@ -12,7 +12,7 @@ from typing import Any
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
-from turbo_ui.web import routes, theme, ui
+from turbo_ui.web import prometheus, routes, theme, ui
 from turbo_ui.web.generate import Generate
 from turbo_ui.web.images_api import ImagesApi
 from turbo_ui.web.lane import Lane
@@ -66,6 +66,8 @@ class Server:
     def start(self) -> str:
         """Opens the port and returns the address; does not block."""
         settings = self.settings
+        watch = prometheus.route(self.engine, self.roster, self.lane)
+        beside = [*self.lane.routes, self.api.route, watch, *routes.build(self.roster)]
         # uvicorn reads whom it believes from here; Gradio's launch has no words for it
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.proxies)
         _, url, _ = self.blocks.launch(
@@ -85,7 +87,7 @@ class Server:
             max_file_size=settings.max_message_bytes,
             theme=theme.build(),
             head=ui.HEAD,
-            app_kwargs={"routes": [*self.lane.routes, self.api.route, *routes.build(self.roster)]},
+            app_kwargs={"routes": beside},
         )
         self._tune(self.blocks.server.config)
         return url

@@ -23,12 +23,17 @@ NAMES = (
     "seed",
     "is_seed_locked",
     "steps",
+    "aspect",
     "size",
     "is_live",
     "is_refine_auto",
 )
 """The components whose values the page keeps, in the order of `forGradio` in `controls.js`."""
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
+ASPECTS = ["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"]
+"""Width by height of the board; the same as in `aspect.js`."""
+SIDE_STEP_PX = 64
+"""Sizes between these are not worth a place in a list."""
 TITLE = "Turbo UI"
 KEYS = (
     "<kbd>B</kbd> brush &nbsp; <kbd>E</kbd> eraser<br>"
@@ -151,10 +156,13 @@ def _seed_row() -> dict[str, Any]:
 def _size_row(models: Sequence[ModelSpec]) -> dict[str, Any]:
     with gr.Row(elem_id="size-row"):
         steps = gr.Dropdown(STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False)
+        aspect = gr.Dropdown(
+            ASPECTS, value=ASPECTS[0], label="Aspect", elem_id="aspect", filterable=False
+        )
         size = gr.Dropdown(
             _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False
         )
-    return {"steps": steps, "size": size}
+    return {"steps": steps, "aspect": aspect, "size": size}
 
 
 def _add_generate(generate: Callable[..., Any]) -> None:
@@ -188,6 +196,6 @@ def _calls(call: str, argument: str = "") -> str:
 
 
 def _sizes(models: Sequence[ModelSpec]) -> list[tuple[str, str]]:
-    """Auto, and the squares of 128 pixels' multiples that any model can draw."""
-    largest = max(spec.max_size_px for spec in models)
-    return [("Auto", AUTO), *((f"{side} px", str(side)) for side in range(256, largest + 1, 128))]
+    """Auto, and the sides of the squares that some model draws."""
+    sides = {side for spec in models for side in spec.sizes_px if side % SIDE_STEP_PX == 0}
+    return [("Auto", AUTO), *((str(side), str(side)) for side in sorted(sides))]

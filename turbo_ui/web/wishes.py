@@ -68,7 +68,9 @@ class Wishes:
         params = {**_given(self.params), "width": width, "height": height}
         params.setdefault("num_inference_steps", spec.default_num_inference_steps)
         params.update(model=spec.id, revision=spec.revision)
-        params.update(image=image if spec.takes_sketch else None)
+        # what is white all over is no sketch: the request says so, and the page shows it whole
+        is_sent = spec.takes_sketch and image is not None and not image.is_empty
+        params.update(image=image if is_sent else None)
         return FrameRequest(**params)
 
     def refine(self, spec: ModelSpec, changes: object, image: Sketch | None) -> FrameRequest:

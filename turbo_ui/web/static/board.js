@@ -1,7 +1,8 @@
 // The drawing board: a Konva stage over a BoardDocument. Strokes become objects when the pen lifts.
 
 import "./vendor/konva/konva.min.js";
-import { BOARD_PX, BoardDocument } from "./document.js";
+import { paperOf } from "./aspect.js";
+import { BoardDocument } from "./document.js";
 import { drawObject } from "./ink.js";
 import { PAPER } from "./sketch.js";
 
@@ -23,8 +24,9 @@ export class Board {
     this.penAt = -Infinity; // when a pen was seen last, drawing or hovering
     this.hover = null; // the newest pointer event over the board
     this.document = new BoardDocument(() => {
-      this.#drawSettled();
       onDocument(this.document);
+      this.#fit();
+      this.#drawSettled();
     });
     this.#buildStage();
     this.#listen();
@@ -49,6 +51,10 @@ export class Board {
     this.#edit(() => this.document.clear());
   }
 
+  reshape(aspect) {
+    this.#edit(() => this.document.reshape(aspect));
+  }
+
   replaceAll(objects) {
     this.#edit(() => this.document.replaceAll(objects));
   }
@@ -60,10 +66,16 @@ export class Board {
     this.onSettled();
   }
 
+  /** What the board shows of the strokes' plane, in board pixels. */
+  get paper() {
+    return paperOf(this.document.aspect);
+  }
+
   #buildStage() {
     this.stage = new Konva.Stage({ container: this.host, width: 1, height: 1, listening: false });
     const paper = new Konva.Layer({ listening: false });
-    paper.add(new Konva.Rect({ width: BOARD_PX, height: BOARD_PX, fill: PAPER }));
+    this.paperShape = new Konva.Rect({ fill: PAPER });
+    paper.add(this.paperShape);
     // ink lies on a layer of its own so that the eraser takes away ink and not paper
     this.ink = new Konva.Layer({ listening: false });
     this.wet = new Konva.Layer({ listening: false });
@@ -80,7 +92,7 @@ export class Board {
       listening: false,
       perfectDrawEnabled: false,
       sceneFunc: (context) => {
-        for (const object of objects()) drawObject(context._context, object);
+        for (const object of objects()) drawObject(context._context, object, this.paper);
       },
     });
   }
@@ -91,10 +103,16 @@ export class Board {
   }
 
   #fit() {
-    const side = Math.round(Math.min(this.host.clientWidth, this.host.clientHeight));
-    if (!side || side === this.stage.width()) return;
-    this.stage.size({ width: side, height: side });
-    this.stage.scale({ x: side / BOARD_PX, y: side / BOARD_PX });
+    const { clientWidth: width, clientHeight: height } = this.host;
+    const { aspect } = this.document;
+    const fitted = `${width}x${height} ${aspect}`;
+    if (!width || fitted === this.fitted) return;
+    this.fitted = fitted;
+    const { paper } = this;
+    this.stage.size({ width, height });
+    this.stage.scale({ x: width / paper.width, y: height / paper.height });
+    this.stage.offset({ x: paper.x, y: paper.y });
+    this.paperShape.setAttrs(paper);
     this.stage.batchDraw();
   }
 
@@ -131,12 +149,13 @@ export class Board {
 
   #pointOf(event) {
     const box = this.#box();
-    const scale = BOARD_PX / box.width;
+    const { paper } = this;
+    const scale = paper.width / box.width;
     const pressure = event.pointerType === "pen" ? event.pressure : 0.5;
     const round = (value) => Math.round(value * 10) / 10;
     return [
-      round((event.clientX - box.left) * scale),
-      round((event.clientY - box.top) * scale),
+      round(paper.x + (event.clientX - box.left) * scale),
+      round(paper.y + (event.clientY - box.top) * scale),
       Math.round(pressure * 100) / 100,
     ];
   }
@@ -214,7 +233,7 @@ export class Board {
     cursor.hidden = !isShown;
     if (!isShown) return;
     const box = this.#box();
-    const size = Math.max(4, (this.tool.width * box.width) / BOARD_PX);
+    const size = Math.max(4, (this.tool.width * box.width) / this.paper.width);
     if (size !== this.cursorSize) {
       this.cursorSize = size;
       cursor.style.width = cursor.style.height = `${size}px`;

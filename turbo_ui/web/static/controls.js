@@ -1,9 +1,11 @@
-// The values of the Gradio components beside the board: prompt, model, strength, seed, steps, size, live.
+// The values of the Gradio components beside the board: prompt, model, strength, seed, steps, aspect, size, live.
 //
 // The components are Gradio's own; their client-side events call `set`, and where the page itself changes
 // a value (an example, the dice, a reload) `onSync` asks Gradio to show what `forGradio` returns.
 
+import { ASPECTS, SQUARE } from "./aspect.js";
 import { NO_MODEL } from "./refine.js";
+import { limitText, sizeFor } from "./size.js";
 
 const MAX_SEED = 2 ** 32 - 1;
 const AUTO = "auto";
@@ -19,6 +21,7 @@ const DEFAULTS = {
   seed: 7,
   is_seed_locked: true,
   steps: AUTO,
+  aspect: SQUARE,
   size: AUTO,
   is_live: true,
 };
@@ -34,7 +37,8 @@ const HELP = {
   "#seed-lock": "Locked: the seed stays. Unlocked: every new stroke brings a new one.",
   "#seed-dice": "Picks a new seed.",
   "#steps": "Denoising steps. Auto is what the model draws best with; more is slower.",
-  "#size": "Width and height of the picture. Auto is the model's own.",
+  "#aspect": "The shape of board and picture. What is beyond the edges of a narrower board stays and can come back.",
+  "#size": "Pixels: as many as a square with this side has, whatever the aspect. Auto is the model's own.",
   "#live": "On: the picture follows every stroke and word. Off: it waits for the button.",
 };
 
@@ -57,6 +61,7 @@ export function closeListsOnTab() {
 export class Controls {
   constructor({ onChange, onSync }) {
     this.values = { ...DEFAULTS };
+    this.drawsSquares = false; // the way to the server knows no other shape
     this.onChange = onChange;
     this.onSync = onSync;
   }
@@ -101,33 +106,42 @@ export class Controls {
 
   /** In the order in which the page's Python names the components. */
   forGradio() {
-    const { prompt, model, refine, strength, seed, is_seed_locked, steps, size } = this.values;
+    const { prompt, model, refine, strength, seed, is_seed_locked, steps, aspect, size } = this.values;
     const { is_live, is_refine_auto } = this.values;
-    return [prompt, model, refine, strength, seed, is_seed_locked, steps, size, is_live, is_refine_auto];
+    return [prompt, model, refine, strength, seed, is_seed_locked, steps, aspect, size, is_live, is_refine_auto];
   }
 
   /** What a request takes from here; `model` is the entry of the model that will draw it. */
   params(model) {
     const { values } = this;
-    const side = sideFor(model, values.size);
+    const [width, height] = this.sizeOf(model, sideFor(model, values.size));
     return {
       model: values.is_model_chosen ? values.model : null,
       prompt: values.prompt,
       strength: values.strength,
       seed: values.seed,
       num_inference_steps: values.steps === AUTO ? null : Number(values.steps),
-      width: side,
-      height: side,
+      width,
+      height,
     };
+  }
+
+  /** The [width, height] of a model's picture in the chosen aspect, with the pixels of a square of `side`. */
+  sizeOf(model, side) {
+    return model ? sizeFor(model, side, this.drawsSquares ? SQUARE : this.values.aspect) : [side, side];
+  }
+
+  /** Where a model cannot draw the chosen aspect or size: what it does, in words. */
+  limitText(model) {
+    const side = sideFor(model, this.values.size);
+    return limitText(model, this.sizeOf(model, side), side, this.values.aspect);
   }
 }
 
-/** The side that a model draws when `wish` is asked for: the nearest one it can. */
+/** The side of the square that has as many pixels as are wished for. */
 function sideFor(model, wish) {
-  if (!model) return 256;
-  if (wish === AUTO) return model.live_size_px ?? model.default_size_px;
-  const held = Math.min(model.max_size_px, Math.max(model.min_size_px, Number(wish)));
-  return model.min_size_px + Math.round((held - model.min_size_px) / model.size_step_px) * model.size_step_px;
+  if (wish !== AUTO) return Number(wish);
+  return model?.live_size_px ?? model?.default_size_px ?? 256;
 }
 
 function cleaned(name, value) {
@@ -141,6 +155,7 @@ function cleaned(name, value) {
       return number;
     }
     default:
+      if (name === "aspect" && !ASPECTS.includes(value)) return undefined;
       return value === null || value === undefined ? undefined : String(value);
   }
 }

@@ -3,15 +3,18 @@
 // An object is frozen once it is on the board:
 //   { id, type: "stroke", tool: "brush" | "eraser", color: "#rrggbb", width,
 //     points: [[x, y, pressure], …], pressure: "pen" | "simulated" | "none", fill: bool }
-// Lengths are in board pixels: the board is BOARD_PX wide and high whatever the screen or the model.
+// and `bleeds` where it is an example's background: it goes on to the board's edges, whatever its aspect.
+// Lengths are in board pixels, from the corner of the square board: see `paperOf` for the other aspects.
 
-export const BOARD_PX = 512;
+import { ASPECTS, BOARD_PX, SQUARE } from "./aspect.js";
+
 export const MAX_UNDO = 200;
 const FORMAT = 1;
 
-/** The objects on the board, with undo and redo. `onChange` is called after each change. */
+/** The board's aspect and the objects on it, with undo and redo. `onChange` is called after each change. */
 export class BoardDocument {
   constructor(onChange = () => {}) {
+    this.aspect = SQUARE;
     this.objects = [];
     this.done = [];
     this.undone = [];
@@ -49,6 +52,11 @@ export class BoardDocument {
     this.#apply({ removed: this.objects, added });
   }
 
+  /** Gives the board another shape; no object changes. What is beyond its edges then is kept. */
+  reshape(aspect) {
+    if (aspect !== this.aspect) this.#apply({ removed: [], added: [], aspects: [this.aspect, aspect] });
+  }
+
   undo() {
     const step = this.done.pop();
     if (!step) return false;
@@ -56,6 +64,7 @@ export class BoardDocument {
     const gone = new Set(step.added.map((object) => object.id));
     // what a step removes is always the whole board, so what comes back goes below what stayed
     this.objects = [...step.removed, ...this.objects.filter((object) => !gone.has(object.id))];
+    this.aspect = step.aspects?.[0] ?? this.aspect;
     this.onChange();
     return true;
   }
@@ -64,8 +73,7 @@ export class BoardDocument {
     const step = this.undone.pop();
     if (!step) return false;
     this.done.push(step);
-    this.objects = after(this.objects, step);
-    this.onChange();
+    this.#take(step);
     return true;
   }
 
@@ -73,7 +81,12 @@ export class BoardDocument {
     this.done.push(step);
     if (this.done.length > MAX_UNDO) this.done.shift();
     this.undone = [];
+    this.#take(step);
+  }
+
+  #take(step) {
     this.objects = after(this.objects, step);
+    this.aspect = step.aspects?.[1] ?? this.aspect;
     this.onChange();
   }
 
@@ -82,10 +95,12 @@ export class BoardDocument {
     const byId = new Map();
     const note = (objects) => objects.map((object) => (byId.set(object.id, object), object.id));
     const shown = note(this.objects);
-    const steps = (list) => list.map((step) => [note(step.removed), note(step.added)]);
+    const steps = (list) =>
+      list.map(({ removed, added, aspects }) => [note(removed), note(added), ...(aspects ? [aspects] : [])]);
     const done = withHistory ? steps(this.done) : [];
     const undone = withHistory ? steps(this.undone) : [];
-    return { format: FORMAT, nextId: this.nextId, shown, done, undone, objects: [...byId.values()] };
+    const { aspect, nextId } = this;
+    return { format: FORMAT, aspect, nextId, shown, done, undone, objects: [...byId.values()] };
   }
 
   /** What `toData` gave, back. Throws a TypeError on data of another shape, and changes nothing then. */
@@ -97,8 +112,14 @@ export class BoardDocument {
         if (!byId.has(id)) throw new TypeError(`the board names object ${id}, which it does not hold`);
         return byId.get(id);
       });
-    const steps = (list) => list.map(([removed, added]) => ({ removed: find(removed), added: find(added) }));
+    const steps = (list) =>
+      list.map(([removed, added, aspects]) => {
+        const step = { removed: find(removed), added: find(added) };
+        return aspects ? { ...step, aspects: aspects.map(known) } : step;
+      });
+    const aspect = known(data.aspect);
     const [shown, done, undone] = [find(data.shown), steps(data.done), steps(data.undone)];
+    this.aspect = aspect;
     this.objects = shown;
     this.done = done;
     this.undone = undone;
@@ -109,6 +130,7 @@ export class BoardDocument {
 
 /** A stroke of an example file as an object of the board. */
 export function strokeFromExample(stroke) {
+  const isAtEdge = ([x, y]) => Math.min(x, y) <= 0 || Math.max(x, y) >= BOARD_PX - 1;
   return {
     type: "stroke",
     tool: "brush",
@@ -117,12 +139,18 @@ export function strokeFromExample(stroke) {
     points: stroke.points.map(([x, y]) => [x, y, 0.5]),
     pressure: "none",
     fill: Boolean(stroke.fill),
+    bleeds: stroke.points.some(isAtEdge),
   };
 }
 
 function after(objects, step) {
   const gone = new Set(step.removed.map((object) => object.id));
   return [...objects.filter((object) => !gone.has(object.id)), ...step.added];
+}
+
+/** An aspect of this page: a board that another version kept may have none of them. */
+function known(aspect) {
+  return ASPECTS.includes(aspect) ? aspect : SQUARE;
 }
 
 function checked(object) {

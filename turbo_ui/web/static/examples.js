@@ -1,6 +1,7 @@
 // The examples row: small drawings with a prompt, one click puts one on the board.
 
-import { BOARD_PX, strokeFromExample } from "./document.js";
+import { BOARD_PX } from "./aspect.js";
+import { strokeFromExample } from "./document.js";
 import { drawObject } from "./ink.js";
 import { PAPER } from "./sketch.js";
 

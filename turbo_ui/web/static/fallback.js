@@ -1,4 +1,28 @@
-// The way round a blocked WebSocket: the same request through Gradio's named event /generate.
+// The way round a blocked WebSocket: whether it is one, and the same request through Gradio's named event /generate.
+
+const ASK_WITHIN_MS = 5000;
+
+/** Asks why the lane does not open: { isThere, refusal } with the server's { code, text } where it refuses. */
+export async function whyClosed(base) {
+  const url = new URL("live", base);
+  url.searchParams.set("origin", location.origin);
+  const answer = await ask(url);
+  if (answer?.status !== 403) return { isThere: answer !== null, refusal: null };
+  const refusal = await answer.json().catch(() => null);
+  // a proxy that hides the server's name makes this site another one; events pass it all the same
+  return { isThere: true, refusal: refusal?.text && refusal.code !== "origin" ? refusal : null };
+}
+
+/** What the server says of itself where it can draw, else null. */
+export async function healthOf(base) {
+  const answer = await ask(new URL("healthz", base));
+  return answer?.ok ? answer.json().catch(() => null) : null;
+}
+
+/** A plain GET; null where the server cannot be reached. */
+function ask(url) {
+  return fetch(url, { signal: AbortSignal.timeout(ASK_WITHIN_MS) }).catch(() => null);
+}
 
 /** Sends one request; resolves to { header, payload } like a frame of the lane, or throws an Error. */
 export async function generate(base, params, sketch) {

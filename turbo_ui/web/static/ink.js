@@ -1,17 +1,18 @@
 // Draws the board's objects on any 2D context, in board pixels. The stage on screen and the sketch that
 // is sent are both drawn by this one function, so they cannot differ.
 
+import { BOARD_PX } from "./aspect.js";
 import { getStroke } from "./vendor/perfect-freehand/perfect-freehand.mjs";
 
 const paths = new WeakMap();
 
-/** Draws one object; the context's unit must be one board pixel. */
-export function drawObject(context, object) {
+/** Draws one object; the context's unit must be one board pixel. What bleeds goes on to the edges of `reach`. */
+export function drawObject(context, object, reach) {
   context.save();
   if (object.tool === "eraser") context.globalCompositeOperation = "destination-out";
   context.fillStyle = context.strokeStyle = object.color;
   if (object.pressure === "none") {
-    drawEvenLine(context, object);
+    drawEvenLine(context, object, object.bleeds && reach);
   } else {
     context.fill(outlineOf(object));
   }
@@ -36,9 +37,9 @@ export function outlineOf(object) {
   return path;
 }
 
-function drawEvenLine(context, object) {
+function drawEvenLine(context, object, reach) {
   const path = new Path2D();
-  const [first, ...rest] = object.points;
+  const [first, ...rest] = reach ? object.points.map((point) => stretchedTo(reach, point)) : object.points;
   if (!first) return;
   path.moveTo(first[0], first[1]);
   // a single point is a dot: a line of no length with round ends
@@ -50,6 +51,13 @@ function drawEvenLine(context, object) {
     context.fill(path);
   }
   context.stroke(path);
+}
+
+/** A point at an edge of the square, at that edge of another rectangle. */
+function stretchedTo({ x: left, y: top, width, height }, [x, y]) {
+  // drawings that were made by hand reach an edge within a pixel
+  const along = (at, start, length) => (at <= 1 ? start : at >= BOARD_PX - 2 ? start + length : at);
+  return [along(x, left, width), along(y, top, height)];
 }
 
 function pathThrough(outline) {

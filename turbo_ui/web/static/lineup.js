@@ -20,7 +20,8 @@ export class Lineup {
     const wished = models.find(({ id }) => id === values.model) ?? drawing;
     const { text, share } = this.status.models(models, active, values.model);
     this.list.show(models, { [refining?.id]: "refines", [active]: "draws" });
-    this.modelLine.show(wished, wished?.state === "ready" ? `Runs on ${wished.device}` : "");
+    const limit = wished ? this.controls.limitText(wished) : "";
+    this.modelLine.show(wished, wished?.state === "ready" ? limit || `Runs on ${wished.device}` : "");
     this.refineLine.show(refining, refining ? this.#standing(refining) : "");
     const failed = active ? null : models.find(({ state }) => state === "failed");
     if (failed) this.status.say(failed.text, "error", true);

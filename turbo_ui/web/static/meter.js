@@ -27,8 +27,12 @@ export class Meter {
     this.frames = 0;
   }
 
-  /** `stages` maps stage names to ms, `total` is input event → painted pixel, `at` when it was painted. */
+  /**
+   * `stages` maps stage names to ms, `total` is input event → painted pixel, `at` when it was painted. Null is a
+   * frame that was painted in a hidden tab: it does not count.
+   */
   add(record) {
+    if (record === null) return;
     this.frames += 1;
     this.records.push(record);
     if (this.records.length > MAX_RECORDS) this.records.shift();

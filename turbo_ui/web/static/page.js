@@ -3,7 +3,7 @@
 import { Board } from "./board.js";
 import { closeListsOnTab, Controls, explain } from "./controls.js";
 import { discard } from "./courier.js";
-import { download } from "./download.js";
+import { downloadPicture } from "./download.js";
 import { Examples } from "./examples.js";
 import { Keeping } from "./keeping.js";
 import { LatencyStrip } from "./latency.js";
@@ -11,7 +11,9 @@ import { Lineup } from "./lineup.js";
 import { Meter } from "./meter.js";
 import { Picture } from "./picture.js";
 import { NO_MODEL, Refiner } from "./refine.js";
+import { Requests } from "./requests.js";
 import { Session } from "./session.js";
+import { showShape } from "./shape.js";
 import { Shelf } from "./shelf.js";
 import { Sketcher } from "./sketch.js";
 import { Status } from "./status.js";
@@ -47,9 +49,10 @@ class Page {
     this.board = new Board(boardRoot.querySelector(".board-host"), {
       onInk: (eventTime) => this.#inked(eventTime),
       onBegin: () => this.controls.values.is_seed_locked || this.controls.rollSeed(),
-      onDocument: (boardDocument) => this.toolbar?.update(boardDocument),
+      onDocument: (boardDocument) => this.#boardChanged(boardDocument),
       onSettled: () => this.keeping.soon(),
     });
+    this.requests = new Requests(this);
     this.toolbar = new Toolbar(boardRoot.querySelector(".board-tools"), this.board);
     this.examples = new Examples(parts.examples.element.querySelector(".examples-row"), (each) => this.#pick(each));
     this.refiner = new Refiner({
@@ -133,8 +136,16 @@ class Page {
     if (this.session && this.controls.values.is_live) this.session.loop.touch(eventTime);
   }
 
-  #controlChanged(name) {
+  #boardChanged(board) {
+    this.toolbar?.update(board);
+    if (!showShape(board.aspect)) return;
+    this.controls.show({ aspect: board.aspect });
+    if (this.session) this.#showModels(this.session.models, this.session.activeModel);
+  }
+
+  #controlChanged(name, value) {
     this.keeping.soon();
+    if (name === "aspect") return this.board.reshape(value);
     if (name === "refine") this.#refineChosen();
     if (name === "is_refine_auto") this.refiner.look();
     const isCaughtUp = name === "is_live" && this.controls.values.is_live;
@@ -145,21 +156,15 @@ class Page {
     const touch = () => this.controls.values.is_live && this.session.loop.touch(at);
     if (name === "prompt") this.typing = setTimeout(touch, this.debounceMs);
     else touch();
-    if (name === "model") this.#showModels(this.session.models, this.session.activeModel);
+    if (["model", "size"].includes(name)) this.#showModels(this.session.models, this.session.activeModel);
   }
 
   /** The request as it is now; `sentKey` names the sketch that the server already has. */
   async #capture(sentKey, model) {
-    const { version } = this;
+    const { version, inkVersion } = this;
     clearTimeout(this.typing); // the newest words go along
-    const params = this.controls.params(model);
-    const key = `${this.inkVersion} ${params.width}x${params.height}`;
-    if (key === sentKey && this.session.way === "websocket") return { params, version, image: { isNew: false, key } };
-    const { width, height } = params;
-    const image = await (this.session.way === "websocket"
-      ? this.sketcher.takePatch(this.board, width, height)
-      : this.sketcher.take(this.board, width, height));
-    return { params, version, image: { ...image, key } };
+    const isPatch = this.session.way === "websocket";
+    return { version, ...(await this.requests.live(model, { inkVersion, sentKey, isPatch })) };
   }
 
   // ---- draft and refine
@@ -183,12 +188,11 @@ class Page {
 
   async #submitRefine() {
     const { refineModel: model } = this;
-    const { prompt, strength, seed } = this.controls.params(model);
-    const { default_size_px: side, takes_sketch: takesSketch } = model;
     const { turn } = this.refiner;
-    const image = takesSketch ? await this.sketcher.take(this.board, side, side) : { isEmpty: true };
+    const { params, aspect, image } = await this.requests.refine(model);
     if (turn !== this.refiner.turn) return null; // the hand moved on meanwhile
-    return this.session.refine(model.id, { prompt, strength, seed }, image);
+    this.refinedAspect = aspect;
+    return this.session.refine(model.id, params, image);
   }
 
   #showRefine(now) {
@@ -204,6 +208,7 @@ class Page {
     const isShown = this.refiner.receive(header);
     if (header.kind === "error") this.status.say(header.text, "error");
     if (!isShown) return discard(arrival.image);
+    header.aspect = this.refinedAspect;
     const painted = await this.picture.paint(header, payload, "image/jpeg", arrival);
     if (painted && header.kind === "refine") this.#caption(header);
   }
@@ -252,6 +257,7 @@ class Page {
   #showLane(way) {
     this.status.lane(way);
     this.lineup.canRefine = way !== "event";
+    this.controls.drawsSquares = way === "event";
     if (this.session?.models.length) this.#showModels(this.session.models, this.session.activeModel);
     if (way === "none" || way === "refused") this.picture.setWaiting("Waiting for the server");
   }
@@ -277,7 +283,7 @@ class Page {
       try {
         this.board.document.load(kept.board);
         this.toolbar.restore(kept.tool);
-        this.controls.show(kept.controls ?? {});
+        this.controls.show({ ...kept.controls, aspect: this.board.document.aspect });
         this.board.onInk(performance.now());
         return;
       } catch (error) {
@@ -308,13 +314,7 @@ class Page {
     listenForTheme(parts.status.element.querySelector("[data-theme]"));
   }
 
-  async #download() {
-    try {
-      await this.picture.landed(); // what is kept is a finished picture, with the request that made it
-      const { name, bytes } = await this.session.savePng(this.picture.final);
-      download(name, bytes, "image/png");
-    } catch (error) {
-      this.status.say(error.message, "error");
-    }
+  #download() {
+    downloadPicture(this.picture, this.session).catch((error) => this.status.say(error.message, "error"));
   }
 }

@@ -2,6 +2,7 @@
 
 import { discard } from "./courier.js";
 import { unpacked } from "./pictures.js";
+import { shownPart } from "./size.js";
 import { put } from "./text.js";
 
 const DIM_AFTER_MS = 120;
@@ -27,7 +28,8 @@ export class Picture {
 
   /**
    * Paints one frame, which came at `at` and whose `image` may be on the way. Resolves to { unpack, paint } in ms
-   * once it is on the display, or to null where a newer one was there first.
+   * once it is on the display, or to null where a newer one was there first. In a hidden tab `paint` is null:
+   * nobody can say when it is seen.
    */
   async paint(header, bytes, type, { at, image: coming }) {
     const { request_id: requestId, step = 1, is_last: isLast = true } = header;
@@ -42,16 +44,16 @@ export class Picture {
     }
     this.paintedId = requestId;
     this.paintedStep = step;
-    this.#draw(image);
+    this.#draw(image, header);
     this.isPreview = !isLast;
     if (isLast) {
       this.final = { header, bytes, type };
       for (const resolve of this.landing.splice(0)) resolve();
     }
     const isShown = await displayed(() => this.paintedId === requestId && this.paintedStep === step);
-    if (!isShown) return null; // painted over before any display frame
+    if (isShown === false) return null; // painted over before any display frame
     this.shownId = Math.max(this.shownId, requestId);
-    return { unpack: unpackedAt - at, paint: performance.now() - unpackedAt };
+    return { unpack: unpackedAt - at, paint: isShown && performance.now() - unpackedAt };
   }
 
   /** Shows the last finished picture again, where the one that was begun over it never came. */
@@ -60,7 +62,7 @@ export class Picture {
     const { final, paintedId } = this;
     const image = await unpacked(final.bytes, final.type);
     if (this.paintedId !== paintedId || this.final !== final) return image.close();
-    this.#draw(image);
+    this.#draw(image, final.header);
     this.isPreview = false;
     for (const resolve of this.landing.splice(0)) resolve();
   }
@@ -101,9 +103,11 @@ export class Picture {
   }
 
   /** The line under a finished picture; `model` is the entry of the one that drew it. */
-  describe({ request = {}, num_denoising_steps: steps = 1 }, model) {
+  describe(header, model) {
+    const { request = {}, num_denoising_steps: steps = 1 } = header;
     const stepsText = steps === 1 ? "1\u00a0step" : `${steps}\u00a0steps`;
-    const size = `${request.width}×${request.height}`;
+    const { width, height } = shownPart(header, request.width, request.height);
+    const size = `${width}×${height}`;
     const words = [model?.title ?? request.model, size, stepsText, `seed\u00a0${request.seed}`];
     // some licences want to be named where the picture is shown
     if (model?.attribution) words.push(model.attribution);
@@ -122,15 +126,17 @@ export class Picture {
     return requestId < this.paintedId || (requestId === this.paintedId && step < this.paintedStep);
   }
 
-  #draw(image) {
+  /** Draws the part of a picture that shows the board, in the board's shape: see `shownPart`. */
+  #draw(image, header) {
     const { canvas } = this;
-    const width = image.displayWidth ?? image.width;
-    const height = image.displayHeight ?? image.height;
+    const whole = [image.displayWidth ?? image.width, image.displayHeight ?? image.height];
+    const { left, top, width, height, ratio } = shownPart(header, ...whole);
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
     }
-    this.context.drawImage(image, 0, 0);
+    if (ratio !== this.ratio) canvas.style.setProperty("--ratio", (this.ratio = ratio));
+    this.context.drawImage(image, -left, -top);
     image.close();
     this.root.classList.add("has-picture");
     this.download.disabled = false;
@@ -144,12 +150,16 @@ async function unpackedHere(bytes, type) {
 
 /**
  * Resolves when what was drawn so far has been handed to the display, to what `isStill()` said at that display
- * frame; at once in a hidden tab.
+ * frame. Where the tab is hidden, or gets so before, that frame comes when it is shown again: at once to null
+ * then, or to false where `isStill()` says so.
  */
 function displayed(isStill) {
-  if (document.hidden) return Promise.resolve(isStill());
+  if (document.hidden) return Promise.resolve(isStill() && null);
   return new Promise((resolve) => {
+    const hidden = () => resolve(isStill() && null);
+    document.addEventListener("visibilitychange", hidden, { once: true });
     requestAnimationFrame(() => {
+      document.removeEventListener("visibilitychange", hidden);
       const isShown = isStill();
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = () => resolve(isShown);

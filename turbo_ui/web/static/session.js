@@ -1,11 +1,12 @@
 // One page's conversation with the server: which lane, what was sent, what came back.
 
-import { generate } from "./fallback.js";
+import { generate, healthOf, whyClosed } from "./fallback.js";
 import { Lane } from "./lane.js";
 import { LiveLoop } from "./loop.js";
 import { STAGES } from "./meter.js";
 
 const FALLBACK_AFTER = 3; // failed connections in a row, while the server answers plain requests
+const PASSING = ["too_fast", "stopping"]; // refusals that are over in a moment
 
 /** Sends what `capture()` gives; hands frames, models and notices to the callbacks in `page`. */
 export class Session {
@@ -21,6 +22,7 @@ export class Session {
     this.sentSketch = undefined;
     this.saving = new Map();
     this.refusedWith = null; // why the server does not open the lane, in its words
+    this.numUnexplained = 0; // failed connections in a row for which it has named no reason
     this.refines = new Set(); // the numbers of all refines on this connection
     this.loop = new LiveLoop({
       canSend: () => this.way !== "none",
@@ -70,8 +72,8 @@ export class Session {
 
   async #capture(requestId) {
     const begun = performance.now();
-    const { params, image, version } = await this.page.capture(this.sentSketch, this.model);
-    return { requestId, params, image, begun, record: { begun, version, ...image.timings } };
+    const { params, image, version, aspect } = await this.page.capture(this.sentSketch, this.model);
+    return { requestId, params, image, begun, record: { begun, version, aspect, ...image.timings } };
   }
 
   async #send({ requestId, params, image }, record) {
@@ -115,8 +117,7 @@ export class Session {
       this.loop.finished(requestId);
       if (error instanceof TypeError) {
         // the browser's word for a server that cannot be reached at all
-        if (this.way === "event") this.way = "none";
-        this.page.onLane(this.way);
+        if (this.way === "event") this.#shut("none");
       } else {
         this.page.onNotice(error.message, "error");
       }
@@ -125,7 +126,7 @@ export class Session {
 
   #laneState(state) {
     // one more try that failed: what travels as an event meanwhile is still on its way
-    if (state !== "open" && this.way === "event") return;
+    if (state !== "open" && this.way === "event") return void this.#lookAround();
     this.loop.reset();
     this.sentParams = {};
     this.#forgetSketch();
@@ -135,10 +136,11 @@ export class Session {
     if (state === "open") {
       this.way = "websocket";
       this.refusedWith = null;
+      this.numUnexplained = 0;
       this.loop.touch();
     } else {
       this.way = "none";
-      if (this.lane.failures >= FALLBACK_AFTER) this.#tryFallback();
+      if (this.lane.failures >= FALLBACK_AFTER) this.#lookAround();
     }
     if (this.refusedWith === null) this.page.onLane(this.way);
   }
@@ -149,22 +151,39 @@ export class Session {
     this.page.onSketchLost();
   }
 
-  /** Goes round a network that passes no WebSocket; where the server itself refuses the lane, it says why. */
-  async #tryFallback() {
-    const refused = await this.#refusal();
-    if (this.way !== "none" || this.lane.isOpen) return;
-    if (refused !== null) {
-      if (refused !== this.refusedWith) {
-        this.page.onLane("refused");
-        this.page.onNotice(refused, "error");
-      }
-      this.refusedWith = refused;
-      return;
+  /** The lane did not open: goes round a network that passes none, but not round a server that refuses it. */
+  async #lookAround() {
+    if (this.isLookingAround) return;
+    this.isLookingAround = true;
+    try {
+      const { isThere, refusal } = await whyClosed(this.base);
+      if (this.lane.isOpen) return;
+      if (refusal) this.#refused(refusal);
+      else if (this.way === "none") await this.#goRound(isThere);
+    } finally {
+      this.isLookingAround = false;
     }
+  }
+
+  /** Also a page that goes round already, as a place was free when it asked, goes back and waits for one. */
+  #refused({ code, text }) {
+    if (this.way === "event" && PASSING.includes(code)) return;
+    this.numUnexplained = 0;
+    const isNews = text !== this.refusedWith;
+    this.refusedWith = text;
+    if (!isNews) return;
+    this.#shut("refused");
+    this.page.onNotice(text, "error");
+  }
+
+  async #goRound(isThere) {
+    this.numUnexplained += 1;
+    // a place that was free for a moment is no network without WebSockets
+    if (isThere && this.refusedWith !== null && this.numUnexplained < FALLBACK_AFTER) return;
+    if (this.refusedWith !== null) this.page.onLane("none");
     this.refusedWith = null;
-    const answer = await fetch(new URL("healthz", this.base)).catch(() => null);
-    if (!answer?.ok || this.way !== "none" || this.lane.isOpen) return;
-    const health = await answer.json();
+    const health = await healthOf(this.base);
+    if (!health || this.way !== "none" || this.lane.isOpen) return;
     this.models = health.models ?? this.models;
     this.activeModel = health.active_model ?? this.activeModel;
     this.way = "event";
@@ -173,15 +192,10 @@ export class Session {
     this.loop.touch();
   }
 
-  /** Why the server does not open the lane, in its words; null where that is not the reason. */
-  async #refusal() {
-    const url = new URL("live", this.base);
-    url.searchParams.set("origin", location.origin);
-    const answer = await fetch(url).catch(() => null);
-    if (answer?.status !== 403) return null;
-    const { code, text } = (await answer.json().catch(() => null)) ?? {};
-    // a proxy that hides the server's name makes this site another one; events pass it all the same
-    return code === "origin" ? null : (text ?? null);
+  /** Nothing is sent any more; what is drawn is kept for when it can be. */
+  #shut(shownAs) {
+    this.way = "none";
+    this.page.onLane(shownAs);
   }
 
   #receive(header, payload, arrival) {
@@ -251,10 +265,11 @@ export class Session {
     const record = isLast ? this.loop.finished(id) : this.loop.recordOf(id);
     this.superseded = header.superseded ?? this.superseded;
     this.numSessions = header.num_sessions ?? this.numSessions;
+    header.aspect = record?.aspect; // of the board that was sent, which may have another one by now
     const painted = await this.page.paint(header, payload, type, arrival);
     if (!painted || !record || !isLast) return;
-    const measured = stagesOf(record, header, arrival.at, painted);
-    this.#learn(measured.stages, record.hasImage);
+    const measured = painted.paint === null ? null : stagesOf(record, header, arrival.at, painted);
+    if (measured) this.#learn(measured.stages, record.hasImage);
     this.page.onPainted(header, measured, record.version);
   }
 

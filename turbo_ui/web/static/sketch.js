@@ -1,8 +1,9 @@
 // Flattens the board to the model's size; what is made of it is made beside the page's thread.
 
+import { paperOf } from "./aspect.js";
 import { ask } from "./courier.js";
-import { BOARD_PX } from "./document.js";
 import { drawObject } from "./ink.js";
+import { viewOf } from "./size.js";
 
 export const PAPER = "#ffffff";
 const JPEG_QUALITY = 0.9;
@@ -10,36 +11,49 @@ const JPEG_QUALITY = 0.9;
 /** Flattens objects. What is settled stays drawn between calls: a stroke in progress costs one stroke. */
 export class Flattener {
   #settled = null;
+  #aspect = "";
   #drawn = [];
 
-  /** An ImageBitmap of the objects, and of the stroke in progress: ink alone, the worker has the paper. */
-  flatten(objects, active, width, height) {
+  /** An ImageBitmap of a board's objects, and of the stroke in progress: ink alone, the worker has the paper. */
+  flatten({ aspect, objects }, active, width, height) {
     const sheet = new OffscreenCanvas(width, height);
     const context = sheet.getContext("2d");
-    context.drawImage(this.#settledOn(objects, width, height), 0, 0);
-    if (active) drawScaled(context, active, width, height);
+    context.drawImage(this.#settledOn(aspect, objects, width, height), 0, 0);
+    if (active) drawScaled(context, active, aspect);
     return sheet.transferToImageBitmap();
   }
 
-  #settledOn(objects, width, height) {
+  #settledOn(aspect, objects, width, height) {
     const canvas = this.#settled;
-    const isSameSize = canvas && canvas.width === width && canvas.height === height;
-    const isGrown = isSameSize && this.#drawn.every((object, index) => objects[index] === object);
+    const isSameShape = canvas?.width === width && canvas.height === height && this.#aspect === aspect;
+    const isGrown = isSameShape && this.#drawn.every((object, index) => objects[index] === object);
     if (!isGrown) {
       this.#settled = new OffscreenCanvas(width, height);
+      this.#aspect = aspect;
       this.#drawn = [];
     }
     const context = this.#settled.getContext("2d");
-    for (const object of objects.slice(this.#drawn.length)) drawScaled(context, object, width, height);
+    for (const object of objects.slice(this.#drawn.length)) drawScaled(context, object, aspect);
     this.#drawn = objects;
     return this.#settled;
   }
 }
 
-function drawScaled(context, object, width, height) {
-  context.setTransform(width / BOARD_PX, 0, 0, height / BOARD_PX, 0, 0);
-  drawObject(context, object);
-  context.setTransform(1, 0, 0, 1, 0, 0);
+/** Draws one object of a board on a sheet, in whose middle the board lies where it does not fill it. */
+function drawScaled(context, object, aspect) {
+  const { width, height } = context.canvas;
+  const [paper, view] = [paperOf(aspect), viewOf(aspect, width, height)];
+  context.save();
+  context.scale(width / view.width, height / view.height);
+  context.translate(-view.x, -view.y);
+  if (!object.bleeds) {
+    // what was drawn beyond the edges, on a board of another aspect, is not on this one
+    context.beginPath();
+    context.rect(paper.x, paper.y, paper.width, paper.height);
+    context.clip();
+  }
+  drawObject(context, object, view);
+  context.restore();
 }
 
 /** The board as it is sent: as a picture, or as what changed since it was last sent. */
@@ -72,12 +86,12 @@ export class Sketcher {
   }
 
   #flat(board, width, height) {
-    const { objects, isEmpty } = board.document;
+    const { isEmpty } = board.document;
     if (isEmpty && !board.active) return { isEmpty: true };
     const begun = performance.now();
     const scale = Math.min(1, this.maxPx / Math.max(width, height));
     const size = [width, height].map((px) => Math.max(1, Math.round(px * scale)));
-    const ink = this.#flattener.flatten(objects, board.active, ...size);
+    const ink = this.#flattener.flatten(board.document, board.active, ...size);
     const takenAt = performance.now();
     return { ink, timings: { capture: takenAt - begun, takenAt } };
   }
