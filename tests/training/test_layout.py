@@ -23,10 +23,12 @@ def targets(*objects: Placed, nouns: tuple[int, ...], side: int = 8) -> tuple[np
 
 
 def test_a_thing_as_large_as_its_canvas_is_looked_up_place_by_place() -> None:
-    weights, is_known = targets(Placed(APPLE, 128, 128, CANVAS_PX), nouns=(0,), side=4)
-    assert is_known.all()
-    wanted = np.eye(PLACES, dtype=np.float32).reshape(4, 4, PLACES)
-    np.testing.assert_allclose(weights[..., WORD_TOKENS : WORD_TOKENS + PLACES], wanted, atol=1e-5)
+    weights, is_known = targets(Placed(APPLE, 128, 128, CANVAS_PX), nouns=(0,), side=CANVAS_SIDE)
+    inner = slice(1, -1)  # the outermost cells' middles lie on its rim
+    assert is_known[inner, inner].all()
+    wanted = np.eye(PLACES, dtype=np.float32).reshape(CANVAS_SIDE, CANVAS_SIDE, PLACES)
+    found = weights[inner, inner, WORD_TOKENS : WORD_TOKENS + PLACES]
+    np.testing.assert_allclose(found, wanted[inner, inner], atol=1e-5)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 

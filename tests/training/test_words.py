@@ -1,9 +1,14 @@
-"""How near words are to things."""
+"""How near words are to things, and what is asked of a text encoder."""
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 
-from training.doodle.train_text import likeness_to
+from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
+from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS
+from training.doodle.nearness import likeness_to
+from training.doodle.train_text import Heads, tell
 
 
 def test_a_word_is_near_a_thing_by_one_of_its_names_or_by_all() -> None:
@@ -14,3 +19,35 @@ def test_a_word_is_near_a_thing_by_one_of_its_names_or_by_all() -> None:
     half = float(F.normalize(axes[0] + axes[1], dim=0)[0])
     wanted = [[(half + 1) / 2, 0], [(half + 1) / 2, 0], [0, 1], [0, 0]]
     torch.testing.assert_close(likeness, torch.tensor(wanted))
+
+
+class PlaceEncoder:
+    """Stands in for the text encoder: a state is the number of its place, in every column."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def __call__(self, input_ids: torch.Tensor) -> tuple[torch.Tensor]:
+        self.lengths.append(input_ids.shape[1])
+        places = torch.arange(input_ids.shape[1], dtype=torch.float32)
+        return (places.view(1, -1, 1).expand(len(input_ids), -1, TEXT_WIDTH),)
+
+
+def test_rows_are_cut_behind_what_they_name_and_keep_their_order() -> None:
+    torch.manual_seed(0)
+    heads, encoder = Heads(torch.randn(3, 4)), PlaceEncoder()
+    looks = cast("Looks", FixedLooks())
+    ids = torch.zeros(4, NUM_TOKENS, dtype=torch.long)
+    things = [[(0, 0)], [(0, 0), (1, 0)], [(0, 0)] * 4, [(2, 0)]]
+    states, shown = tell(encoder, heads, looks, ids, things, torch.ones(4))
+    assert states.shape == (4, WORD_TOKENS, TEXT_WIDTH)
+    assert (states[:, :, 0] == torch.arange(WORD_TOKENS)).all()
+    most = WORD_TOKENS + 3 * NUM_PARTS
+    assert set(encoder.lengths) <= {WORD_TOKENS + num * NUM_PARTS for num in (1, 2, 3)}
+    assert max(encoder.lengths) == most
+    assert shown.isfinite()
+
+
+class FixedLooks:
+    def canvases(self, things: list[list[tuple[int, int]]]) -> torch.Tensor:
+        return torch.zeros(len(things), 3, NUM_PARTS, NUM_NUMBERS)

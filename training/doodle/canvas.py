@@ -1,7 +1,7 @@
 """What things look like, part by part: what the tokens behind the words hold.
 
 A text encoder puts one state at each place of its row. The first `WORD_TOKENS` places hold the
-words. Behind them each named thing has a canvas of 4×4 places, and the state at each tells what
+words. Behind them each named thing has a canvas of 8×8 places, and the state at each tells what
 the thing looks like in that part. So the denoiser looks up what to paint where, by attention, and
 need not learn hundreds of pictures by heart.
 """
@@ -25,15 +25,15 @@ from training.doodle.scenes import SIZE_PX, WHITE, Placed, Scene, render
 from training.doodle.train_autoencoder import to_tensor
 
 NUM_PARTS = CANVAS_SIDE**2
-NUM_NUMBERS = 112
-"""Principal components of a part: they hold nearly all that the parts of all things differ in."""
+NUM_NUMBERS = 48
+"""Principal components of a part: they hold 98 % of what the parts of all things differ in."""
 CANVAS_PX = SIZE_PX - 2 * SIZE_PX // LATENT_PX
 """How large a thing is shown on its canvas: clear of the outermost latents, which differ from all
 others on the same paper."""
 
 
 class Looks:
-    """`(1 + things and colours, 16, 112) float32`, of unit mean square; row 0 is empty paper."""
+    """`(1 + things and colours, 64, 48) float32`, of unit mean square; row 0 is empty paper."""
 
     def __init__(self, concepts: list[Concept], vae: Any) -> None:
         keys, pictures = [], []
@@ -61,7 +61,7 @@ class Looks:
         return self.rows.get((concept, named), self.rows[concept, None])
 
     def canvases(self, things: list[list[tuple[int, int]]]) -> torch.Tensor:
-        """`(N, 3, 16, 112)`: of each row of (concept, colour) the first three, then empty paper."""
+        """`(N, 3, 64, 48)`: of each row of (concept, colour) the first three, then empty paper."""
         rows = torch.zeros(len(things), NUM_CANVASES, dtype=torch.long)
         for index, named in enumerate(things):
             for slot, (concept, colour) in enumerate(named[:NUM_CANVASES]):
@@ -71,7 +71,7 @@ class Looks:
 
 @torch.no_grad()
 def _parts(vae: Any, pictures: list[np.ndarray]) -> torch.Tensor:
-    """Latents less those of white paper, cut into 4×4 parts: `(N, 16, 512)`."""
+    """Latents less those of white paper, cut into 8×8 parts: `(N, 64, 128)`."""
     batches = to_tensor(pictures).split(16)
     latents = torch.cat([encode_latents(vae, batch) for batch in batches])
     latents = latents - encode_latents(vae, torch.ones(1, 3, SIZE_PX, SIZE_PX))

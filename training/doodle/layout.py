@@ -32,7 +32,7 @@ def layout_of(scene: Scene, is_named: bool = True) -> np.ndarray:
 
 
 def _to_canvas(placed: Placed) -> np.ndarray:
-    """2×3: from a pixel of the picture to the place on its thing's canvas, 0 to 4 each way."""
+    """2×3: from a pixel of the picture to the place on its thing's canvas, 0 to 8 each way."""
     shown = Placed(placed.concept, SIZE_PX / 2, SIZE_PX / 2, CANVAS_PX)
     inverse = np.linalg.inv(np.vstack([placed.matrix(_SOURCE_PX), [0, 0, 1]]))
     pixels = shown.matrix(_SOURCE_PX) @ inverse
@@ -65,7 +65,7 @@ def attention_targets(layout: torch.Tensor, side: int) -> tuple[torch.Tensor, to
     at = places.gather(1, front[:, None, None].expand(-1, 1, 2, -1))[:, 0] - 0.5
     at = at.clamp(0, CANVAS_SIDE - 1)
     near = (1 - (at[..., None] - torch.arange(CANVAS_SIDE).to(at)).abs()).clamp(min=0)
-    weights = (near[:, 1, :, :, None] * near[:, 0, :, None, :]).flatten(2)  # (N, Q, 16)
+    weights = (near[:, 1, :, :, None] * near[:, 0, :, None, :]).flatten(2)  # (N, Q, 64)
     canvas = layout[..., 0].gather(1, front).clamp(min=0).long()
     first = WORD_TOKENS + canvas * CANVAS_SIDE**2
     index = first[..., None] + torch.arange(CANVAS_SIDE**2, device=layout.device)

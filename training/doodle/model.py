@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 LATENT_CHANNELS = 32
 LATENT_PX = 16
 WORD_TOKENS = 24
-CANVAS_SIDE, NUM_CANVASES = 4, 3
+CANVAS_SIDE, NUM_CANVASES = 8, 3
 NUM_TOKENS = WORD_TOKENS + NUM_CANVASES * CANVAS_SIDE**2
 TEXT_WIDTH = 192
 
@@ -184,7 +184,7 @@ def build_text_encoder(vocab_size: int, bos: int, eos: int) -> Any:
             hidden_size=TEXT_WIDTH,
             intermediate_size=640,
             projection_dim=TEXT_WIDTH,
-            num_hidden_layers=3,
+            num_hidden_layers=4,
             num_attention_heads=4,
             max_position_embeddings=NUM_TOKENS,
             hidden_act="gelu",

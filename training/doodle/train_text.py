@@ -1,7 +1,8 @@
 """Stage 2: the tokenizer and the text encoder.
 
 A sentence encoder says what each word means, so that words that no caption held still point
-somewhere, and for every word of a large list which of our concepts it is nearest to. Captions say
+somewhere; with a dictionary and word vectors (`lexicon`) it says for every word of a large list
+which of our concepts it is nearest to. Captions say
 which noun is which object, its colour, its turn, and the background. The concepts' pictures say
 what things look like.
 """
@@ -18,7 +19,8 @@ from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
-from training.doodle.data import COLOURS, Concept, load_concepts, read_emojibase
+from training.doodle.data import COLOURS, load_concepts
+from training.doodle.lexicon import Lexicon
 from training.doodle.model import (
     NUM_CANVASES,
     TEXT_WIDTH,
@@ -26,6 +28,7 @@ from training.doodle.model import (
     build_text_encoder,
 )
 from training.doodle.muon import optimisers
+from training.doodle.nearness import Words
 from training.doodle.pool import freeze_autoencoder
 from training.doodle.words import (
     TOKENIZER_DIR,
@@ -33,15 +36,12 @@ from training.doodle.words import (
     Teacher,
     sample_caption,
     train_tokenizer,
-    word_list,
 )
 from turbo_ui.backends.compute import keep_memory
 
 _TEMPERATURE = 0.07
-_TEACHER_TEMPERATURE = 0.03  # sharper than the student: which few concepts a word is near to
-_WORD_TOKENS = 8  # single words and labels are short, and the encoder is causal
-_TELLING_SHARE = 0.5  # of each batch of words: such as are near to some concept
 _WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "moved": 30.0}
+_EMPTY_SHARE = 0.1  # of rows that show one canvas more than they name things
 _HEADS_ALONE = 300  # steps, where an encoder is there and its read-outs are not
 
 
@@ -70,15 +70,18 @@ class Heads(nn.Module):
     def canvas_loss(
         self, hidden: torch.Tensor, looks: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
-        """How far what the canvases tell of each part is from `looks`, `(N, 3, 16, 112)`.
+        """How far what the canvases tell of each part is from `looks`, `(N, 1 to 3, 64, 48)`.
 
         Each state tells its place too: so attention can find it.
+
+        Returns:
+            The sum over rows, each times its weight.
         """
         states = hidden[:, WORD_TOKENS:]
         error = (self.canvas(states).view_as(looks) - looks).square().mean(dim=(1, 2, 3))
         places = torch.arange(states.shape[1]).repeat(len(states))
         found = F.cross_entropy(self.place(states).flatten(0, 1), places)
-        return (error * weights).sum() / weights.sum() + 0.1 * found
+        return (error * weights).sum() + 0.1 * found * weights.sum()
 
 
 def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
@@ -121,49 +124,38 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     return loss
 
 
-class Words:
-    """A large list of words, what the teacher says of each, and how often each is asked for.
+def tell(
+    encoder: Any,
+    heads: Heads,
+    looks: Looks,
+    ids: torch.Tensor,
+    things: list[list[tuple[int, int]]],
+    weights: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the encoder says of some rows, and how far their canvases are from the right ones.
 
-    Attributes:
-        meanings: unit vectors `(N, 384)`.
-        nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
-        telling: indices of the fifth that is nearest to some concept.
-        short_ids, long_ids: tokens `(N, 8)`, and `(N, NUM_TOKENS)` with places for canvases.
-    """
-
-    def __init__(self, concepts: list[Concept], tokenizer: CLIPTokenizer, teacher: Teacher):
-        names = [[c.name, c.label, *c.synonyms] for c in concepts]
-        labels = [entry["label"] for entry in read_emojibase()]
-        words = [*word_list(), *labels, *(name for group in names for name in group[:4] * 3)]
-        self.meanings = teacher(words)
-        likeness = likeness_to(self.meanings, [teacher(group) for group in names])
-        self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
-        self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
-        tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
-        self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
-        self.long_ids = tokenizer(words, **tokens)["input_ids"]
-
-    def pick(self, num: int) -> torch.Tensor:
-        """Indices of words for a batch, in a random order."""
-        num_telling = int(num * _TELLING_SHARE)
-        some = self.telling[torch.randint(len(self.telling), (num_telling,))]
-        any_of_all = torch.randint(len(self.meanings), (num - num_telling,))
-        return torch.cat([some, any_of_all])[torch.randperm(num)]
-
-
-def likeness_to(meanings: torch.Tensor, groups: list[torch.Tensor]) -> torch.Tensor:
-    """Cosines `(N, concepts)`: mean of that to all names of a concept and that to the nearest one.
-
-    A tag of its own, such as "kitty", may be near where the mean of all names is far: the teacher
-    finds 52 % of the tags that are kept out by this, 42 % by the first three names' mean.
+    The encoder is causal: a row is cut behind the canvases of what it names, which halves the work.
+    Now and then an empty one is kept, which has to tell of paper.
 
     Args:
-        meanings: unit vectors `(N, D)`.
-        groups: for each concept its names' unit vectors `(names, D)`.
+        ids: `(N, NUM_TOKENS)`.
+        things: of each row (concept, colour) of what it names.
+        weights: of each row `(N,)`.
+
+    Returns:
+        States of the words `(N, WORD_TOKENS, TEXT_WIDTH)`, and the canvases' mean error.
     """
-    middle = F.normalize(torch.stack([group.mean(0) for group in groups]), dim=-1)
-    closest = torch.stack([(meanings @ group.T).amax(-1) for group in groups], dim=1)
-    return (meanings @ middle.T + closest) / 2
+    drawn = torch.tensor([len(named) for named in things])
+    drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(max=NUM_CANVASES)
+    states = torch.zeros(len(ids), WORD_TOKENS, TEXT_WIDTH)
+    shown = torch.zeros(())
+    for num in drawn.unique().tolist():
+        rows = torch.nonzero(drawn == num)[:, 0]
+        hidden = encoder(input_ids=ids[rows, : WORD_TOKENS + num * NUM_PARTS])[0].float()
+        states = states.index_copy(0, rows, hidden[:, :WORD_TOKENS])
+        wanted = looks.canvases([things[row] for row in rows.tolist()])[:, :num]
+        shown = shown + heads.canvas_loss(hidden, wanted, weights[rows])
+    return states, shown / weights.sum()
 
 
 def losses(
@@ -178,14 +170,12 @@ def losses(
     """Of one batch of words and some captions.
 
     Args:
-        anchor: an encoder whose states of captions are to be kept; None keeps nothing.
+        anchor: an encoder whose states of captions' words are to be kept; None keeps nothing.
     """
     num = args.batch_size
     picked = words.pick(num)
     ids, nearest = words.short_ids[picked], words.nearest[picked]
     word_hidden = encoder(input_ids=ids).last_hidden_state
-    caption_ids = torch.tensor([caption.ids for caption in captions])
-    caption_hidden = encoder(input_ids=caption_ids).last_hidden_state
     # The first end token closes the word; its own last token must mean the same.
     ends = (ids == encoder.config.eos_token_id).int().argmax(1)
     rows = torch.arange(num)
@@ -193,14 +183,16 @@ def losses(
     cosine = F.cosine_similarity(heads.meaning(meant), words.meanings[picked][None], dim=-1)
     logits = heads.concept_logits(meant).log_softmax(-1)
     few = slice(args.words_with_canvas)
-    shown = heads.canvas_loss(
-        torch.cat([caption_hidden, encoder(input_ids=words.long_ids[picked[few]])[0]]),
-        looks.canvases(
-            [[*zip(caption.concepts, caption.colours, strict=True)] for caption in captions]
-            + [[(int(row.argmax()), 0)] for row in nearest[few]]
-        ),
+    told, shown = tell(
+        encoder,
+        heads,
+        looks,
+        torch.cat([torch.tensor([each.ids for each in captions]), words.long_ids[picked[few]]]),
+        [[*zip(each.concepts, each.colours, strict=True)] for each in captions]
+        + [[(int(row.argmax()), 0)] for row in nearest[few]],
         torch.cat([torch.ones(len(captions)), nearest[few].amax(-1)]),
     )
+    caption_hidden = told[: len(captions)]
     found = {
         "distill": (1 - cosine).mean(),
         "relation": -(nearest[None] * logits).sum(-1).mean(),
@@ -209,7 +201,8 @@ def losses(
     }
     if anchor is not None:
         with torch.no_grad():
-            kept = anchor(input_ids=caption_ids).last_hidden_state
+            ids = torch.tensor([caption.ids[:WORD_TOKENS] for caption in captions])
+            kept = anchor(input_ids=ids).last_hidden_state
         found["moved"] = (caption_hidden - kept).square().mean() / kept.square().mean()
     return found
 
@@ -250,10 +243,11 @@ def main() -> None:
         default=24,
         help="of each batch: more tokens than all the rest",
     )
+    parser.add_argument("--bf16", action="store_true", help="compute in bf16, weights stay fp32")
     parser.add_argument(
         "--anchored",
         action="store_true",
-        help="captions keep their states, so that a denoiser trained on them can go on with them",
+        help="words of captions keep their states, so that a denoiser trained on them can go on",
     )
     args = parser.parse_args()
     keep_memory()
@@ -265,7 +259,7 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     teacher = Teacher()
     flat = [teacher([c.name, *c.synonyms[:2]]).mean(0) for c in concepts]
-    words = Words(concepts, tokenizer, teacher)
+    words = Words(concepts, tokenizer, teacher, Lexicon())
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     heads = Heads(F.normalize(torch.stack(flat), dim=-1))
     looks = Looks(concepts, freeze_autoencoder())
@@ -280,7 +274,8 @@ def main() -> None:
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
-        found = losses(encoder, heads, looks, words, captions, args, anchor)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            found = losses(encoder, heads, looks, words, captions, args, anchor)
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)
         torch.stack([_WEIGHTS[name] * value for name, value in found.items()]).sum().backward()

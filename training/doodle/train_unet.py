@@ -33,7 +33,7 @@ _BEND = 1.0
 """Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
 _WHITENED_CAPTIONS = 256
 _OUTER = ("conv_in", "conv_out", "add_embedding")
-_LOOKUP_WEIGHT = 0.03
+_LOOKUP_WEIGHT = 0.15
 """Beside a loss of some 0.1: the cross entropy of where to look begins at 4 nats."""
 FREE_TIMESTEP = 970  # from here on any board may lie under text-to-image
 

