@@ -58,7 +58,7 @@ class Sd3Conditioning:
         bring: called with a part's name before the part runs.
 
     Attributes:
-        networks: the text encoders as they run, by their names.
+        networks: the CLIPs as they run, by their names.
     """
 
     def __init__(
