@@ -17,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from turbo_ui import catalog, settings
+from turbo_ui import catalog, own_models, settings
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, SD_TURBO, ModelSpec
 from turbo_ui.errors import InvalidSetting, TurboUIError
@@ -47,8 +47,8 @@ class App:
             from turbo_ui.backends import remote
 
             specs.append(remote.spec_of(chosen))
-        preferred = _put_on_offer(chosen.model, specs)
-        refining = _put_on_offer(chosen.refine_model, specs)
+        preferred = _put_on_offer("model", chosen.model, specs)
+        refining = _put_on_offer("refine_model", chosen.refine_model, specs)
         self.switchboard = Switchboard(specs, self._load, self._room)
         self.switchboard.subscribe(Console())
         self.switchboard.subscribe(self._find_hash)
@@ -131,8 +131,8 @@ class Console:
         self._last: dict[str, tuple[str, object]] = {}
 
     def __call__(self, state: ModelState) -> None:
-        tenths = int((state.progress or 0) * 10)
-        stand = state.state, tenths if state.state == "downloading" else state.text
+        is_counting = state.state == "downloading" and state.progress is not None
+        stand = state.state, int((state.progress or 0) * 10) if is_counting else state.text
         if self._last.get(state.model_id) != stand and state.text:
             print(f"{state.model_id}: {state.text}", flush=True)
         self._last[state.model_id] = stand
@@ -149,11 +149,11 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
-def _put_on_offer(model: str | None, specs: list[ModelSpec]) -> str | None:
+def _put_on_offer(setting: str, model: str | None, specs: list[ModelSpec]) -> str | None:
     """The id of the model that a setting names, which joins the others if it is new."""
     if model is None:
         return None
-    spec = catalog.spec_for(model, tuple(specs))
+    spec = own_models.spec_for(model, tuple(specs), setting)
     if spec not in specs:
         specs.append(spec)
     return spec.id

@@ -24,11 +24,14 @@ ALLOWED: dict[str, set[str]] = {
     "imaging": {"errors", "frames"},
     "weights": {"errors"},
     "file_hash": set(),
-    "catalog": {"errors", "weights"},
+    "sizes": set(),
+    "catalog": {"errors", "sizes", "weights"},
+    "own_models": {"errors", "weights", "catalog"},
     "backends": {
         "frames",
         "imaging",
         "catalog",
+        "own_models",
         "weights",
         "remote_settings",
         "errors",
@@ -41,7 +44,16 @@ ALLOWED: dict[str, set[str]] = {
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "openvino", "torchao"}
 WITHOUT_THIRD_PARTIES = {"errors"}
-ONLY_NUMPY = {"checks", "frames", "weights", "file_hash", "catalog", "live"}
+ONLY_NUMPY = {
+    "checks",
+    "frames",
+    "weights",
+    "file_hash",
+    "sizes",
+    "catalog",
+    "own_models",
+    "live",
+}
 MAX_LINES = 320
 
 BESIDE = ("training", "benchmarks", "harness")

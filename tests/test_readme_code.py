@@ -16,6 +16,7 @@ from tests.browser import STANDIN
 from turbo_ui import imaging
 from turbo_ui.catalog import find
 from turbo_ui.frames import FrameRequest
+from turbo_ui.own_models import HubId
 from turbo_ui.remote_settings import by_commas
 from turbo_ui.settings import parser
 
@@ -68,8 +69,11 @@ def test_the_settings_that_are_given_to_make_are_taken_as_they_stand() -> None:
     given = [shlex.split(args) for args in re.findall(r'^make run ARGS="(.*?)"', README, re.M)]
     taken = [parser().parse_args(args) for args in given if args != ["--help"]]
     models = [chosen.model for chosen in taken if chosen.model is not None]
-    assert [Path(model).suffix for model in models] == ["", "", ".safetensors", ".safetensors"]
-    assert find(models[0]) is not None, "an id of the catalog"
+    known, newest, pinned, *paths = models
+    assert find(known) is not None, "an id of the catalog"
+    assert [HubId.read(model) is not None for model in (newest, pinned)] == [True, True]
+    assert "@" in pinned
+    assert [Path(model).suffix for model in paths] == ["", ".safetensors", ".safetensors"]
     assert len(by_commas(taken[-1].text_encoders)) == 3
 
 

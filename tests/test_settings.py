@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from turbo_ui import settings
+from turbo_ui import remote_settings, settings
 from turbo_ui.errors import InvalidSetting
+from turbo_ui.frames import MAX_SIZE_PX, MIN_SIZE_PX, SIZE_STEP_PX
+from turbo_ui.remote_settings import RemoteSettings
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -73,6 +75,13 @@ def test_every_setting_can_be_given_both_ways(monkeypatch: pytest.MonkeyPatch) -
         ("--remote-base-url", "ftp://api.example.com", "remote_base_url"),
         ("--remote-base-url", "https://api.example.com/v1?key=1", "remote_base_url"),
         ("--remote-size-px", "1001", "remote_size_px"),
+        ("--remote-size-px", "56", "remote_size_px"),
+        ("--remote-size-px", "2056x1024", "remote_size_px"),
+        ("--remote-size-px", "1536x", "remote_size_px"),
+        ("--remote-size-px", "1536 x 1024", "remote_size_px"),
+        ("--remote-size-px", "wide", "remote_size_px"),
+        ("--remote-size-px", "1024, 1536x1001", "remote_size_px"),
+        ("--remote-size-px", ",", "remote_size_px"),
         ("--remote-sketch", "maybe", "remote_sketch"),
         ("--remote-fields", "seed, steps", "remote_fields"),
         ("--remote-timeout-s", "0", "remote_timeout_s"),
@@ -83,6 +92,35 @@ def test_a_wrong_value_is_named(flag: str, value: str, name: str) -> None:
         settings.read([flag, value])
     assert caught.value.field == name
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sizes_px"),
+    [
+        ("1024", ((1024, 1024),)),
+        ("1536x1024", ((1536, 1024),)),
+        ("64x2048", ((64, 2048),)),
+        ("1024, 1536x1024,1024x1536", ((1024, 1024), (1536, 1024), (1024, 1536))),
+    ],
+)
+def test_a_remote_size_is_a_square_or_width_by_height_or_several(
+    value: str, sizes_px: tuple[tuple[int, int], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.read(["--remote-size-px", value]).remote_sizes_px == sizes_px
+    monkeypatch.setenv("TURBO_UI_REMOTE_SIZE_PX", value)
+    assert settings.read([]).remote_sizes_px == sizes_px
+
+
+def test_a_remote_size_may_be_a_plain_number_and_says_what_it_may_be() -> None:
+    assert RemoteSettings(remote_size_px=512).remote_sizes_px == ((512, 512),)  # type: ignore[arg-type]
+    with pytest.raises(InvalidSetting) as caught:
+        settings.read(["--remote-size-px", "1536x1001"])
+    text = str(caught.value)
+    assert "1536x1001" in text
+    assert "px or WIDTHxHEIGHT, by commas" in text
+    assert "1001 is not a multiple of 8 from 64 to 2048" in text
+    assert (remote_settings.MIN_SIZE_PX, remote_settings.MAX_SIZE_PX) == (MIN_SIZE_PX, MAX_SIZE_PX)
+    assert remote_settings.SIZE_STEP_PX == SIZE_STEP_PX
 
 
 def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Sketch:
         InvalidRequest: not such an array, or larger than `MAX_SKETCH_PX` a side.
     """
 
-    __slots__ = ("_digest", "_is_empty", "pixels")
+    __slots__ = ("__weakref__", "_digest", "_is_empty", "pixels")
 
     def __init__(self, pixels: Pixels, digest: str | None = None) -> None:
         _check_pixels(pixels)

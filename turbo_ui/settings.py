@@ -32,13 +32,13 @@ class Settings(RemoteSettings):
 
     model: str | None = setting(
         None,
-        "id, folder or file",
+        "id, hub id, folder or file",
         "The preferred model. The app starts on doodle at once; this one loads behind it and takes "
         "over. By default sd-turbo on a CUDA device, else none.",
     )
     refine_model: str | None = setting(
         None,
-        "id, folder or file",
+        "id, hub id, folder or file",
         "The model that refines the picture when the hand rests, for pages that chose none.",
     )
     device: str = setting(

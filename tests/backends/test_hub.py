@@ -155,16 +155,20 @@ class FakeHub:
         came.set_description_str("Download complete")
 
 
-@pytest.fixture
-def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    fake = FakeHub(tmp_path)
+def reached(fake: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    """The hub that is asked from now on."""
     monkeypatch.setattr(hub, "HfApi", lambda: fake)
     monkeypatch.setattr(hub, "snapshot_download", fake.snapshot_download)
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(
         hub.shutil, "disk_usage", lambda where: SimpleNamespace(free=fake.free_bytes)
     )
     return fake
+
+
+@pytest.fixture
+def fake_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    return reached(FakeHub(tmp_path), tmp_path / "cache", monkeypatch)
 
 
 @dataclass
@@ -348,6 +352,14 @@ def test_every_error_of_the_hub_is_said_in_plain_words(
     assert caught.value.model == "sd-turbo"
     setattr(fake_hub, moment, None)
     assert fetch(Told()) == fake_hub.folder, "tried again, it works"
+
+
+def test_a_models_files_may_be_named_one_by_one_and_a_tiny_vaes_not(fake_hub: FakeHub) -> None:
+    fake_hub.files = {"README.md": 1}
+    for choose, is_said in ((None, True), (hub.root_files, False)):
+        with pytest.raises(ModelUnavailable, match="holds no safetensors files") as caught:
+            hub.fetch(SD_TURBO, "someone/model", None, Told(), choose)
+        assert ("name that" in caught.value.user_text) == is_said
 
 
 def test_a_gated_model_explains_its_own_steps(fake_hub: FakeHub) -> None:

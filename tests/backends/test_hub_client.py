@@ -16,6 +16,7 @@ import pytest
 from turbo_ui.backends import hub
 from turbo_ui.catalog import SD_TURBO
 from turbo_ui.errors import ModelUnavailable
+from turbo_ui.own_models import commit_of, spec_for
 
 REPO, REVISION = "someone/model", "0123456789" * 4
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -58,7 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(self.repository.status, data, headers)
 
     def do_GET(self) -> None:
-        path = self.path.split("?")[0]
+        path = self.path.split("?")[0].replace("/revision/main", f"/revision/{REVISION}")
+        if path == f"/api/models/{REPO}":
+            path += f"/revision/{REVISION}"
         if path == f"/api/models/{REPO}/tree/{REVISION}":
             self.answer(200, json.dumps(self.repository.entries()).encode())
         elif path == f"/api/models/{REPO}/revision/{REVISION}":
@@ -143,3 +146,16 @@ def test_a_refusal_of_a_file_is_not_taken_for_a_broken_network(repository: Repos
     repository.status = 403
     with pytest.raises(ModelUnavailable, match="does not let this token read the model"):
         fetch()
+
+
+@pytest.mark.parametrize("name", [REPO, f"{REPO}@main", f"{REPO}@{REVISION}"])
+def test_an_index_comes_alone_and_tells_the_commit(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = hub.index(spec_for(name), lambda *words, **numbers: None)
+    assert commit_of(folder) == REVISION
+    assert {file for _, file, _ in repository.asked} == {hub.INDEX}
+    assert [path.name for path in folder.iterdir()] == [hub.INDEX]
+    folder = hub.fetch(spec_for(name), REPO, REVISION, lambda *words, **numbers: None)
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    assert hub.index(spec_for(name), lambda *words, **numbers: None) == folder

@@ -22,6 +22,8 @@ from turbo_ui.frames import FrameRequest, Pixels, Sketch
 
 TOO_MUCH = 1e5
 """Times what fp16 holds at most, 65504, once a layer has added it up; the next norm undoes it."""
+ONE = 2 * 4 * 8 * 8 * 4
+"""Bytes of a sketch's latents: mean and deviation of 4 channels of 8 × 8 in fp32."""
 
 
 def quiet(*args: Any, **kwargs: Any) -> None:
@@ -165,19 +167,76 @@ def test_one_sketch_at_two_sizes_is_two(folder: Path) -> None:
 
 
 def test_a_drawing_hand_fills_no_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = 2 * 4 * 8 * 8 * 4  # mean and deviation of 4 channels of 8 × 8 in fp32
-    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 3 * one + one // 2)
+    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 3 * ONE + ONE // 2)
     running = backend(folder)
     kept = running.latents.kept
     resting = request(image=drawing(99))
     for stroke in range(8):
         running.generate([request(image=drawing(stroke))])
         running.generate([resting])
-        assert kept.size <= 3 * one
-    assert (len(kept), kept.size) == (3, 3 * one)
+        assert kept.size <= 3 * ONE
+    assert (len(kept), kept.size) == (3, 3 * ONE)
     assert kept.num_hits == 7, "whoever asks again is not pushed out by new strokes"
     running.generate([request(image=drawing(), width=128)])
-    assert (len(kept), kept.size) == (2, 3 * one), "one of twice the size takes the place of two"
+    assert (len(kept), kept.size) == (2, 3 * ONE), "one of twice the size takes the place of two"
+
+
+def test_what_somebody_holds_stays_however_much_others_draw(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 3 * ONE)
+    running = backend(folder)
+    kept = running.latents.kept
+    resting = [request(image=drawing(90)), request(image=drawing(91))]
+    for held in resting:
+        running.generate([held])
+    for stroke in range(8):
+        running.generate([request(image=drawing(stroke))])
+    before = kept.num_misses
+    for held in resting:
+        running.generate([request(image=held.sketch, prompt="another")])
+    assert (kept.num_misses, kept.num_hits, len(kept)) == (before, 2, 3)
+    del resting, held
+    for stroke in range(8):
+        running.generate([request(image=drawing(stroke))])
+    running.generate([request(image=drawing(90))])
+    assert kept.num_hits == 2, "what nobody holds any more goes as all else does"
+
+
+def test_where_more_is_held_than_there_is_room_for_the_least_recently_used_goes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 3 * ONE)
+    running = backend(folder)
+    kept = running.latents.kept
+    held = [request(image=drawing(number)) for number in range(5)]
+    for each in held:
+        running.generate([each])
+    assert kept.size == 3 * ONE
+    for each in reversed(held):
+        running.generate([each])
+    assert (kept.num_misses, kept.num_hits) == (7, 3)
+
+
+@pytest.mark.parametrize("who_stays", ["the first", "the last"])
+def test_equal_sketches_of_two_sessions_are_one_as_long_as_either_holds_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, who_stays: str
+) -> None:
+    monkeypatch.setattr(latents_module, "MAX_KEPT_BYTES", 2 * ONE)
+    running = backend(folder)
+    both = [request(image=drawing(90)), request(image=drawing(90))]
+    for each in both:
+        running.generate([each])
+    yours = both[0 if who_stays == "the first" else 1]
+    del both, each
+    for stroke in range(4):
+        running.generate([request(image=drawing(stroke))])
+    running.generate([yours])
+    assert (running.latents.kept.num_misses, running.latents.kept.num_hits) == (5, 2)
+    held = running.latents._held
+    assert len(held._sketches) <= 2, "what is gone leaves nothing behind"
+    assert yours.sketch is not None
+    assert len(held._sketches[yours.sketch.digest, 64, 64]) == 1
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

@@ -184,6 +184,49 @@ def test_a_sketch_goes_to_edits_at_the_size_of_the_server(api: ScriptedApi, make
     assert frame.path == "remote 128×128, from the board"
 
 
+SIZES = "128x128, 192x128, 128x192"
+
+
+@pytest.mark.parametrize(
+    ("setting", "wish", "size"),
+    [
+        ("128", (128, 128), (128, 128)),
+        ("192x128", (192, 128), (192, 128)),
+        ("192x128", (128, 128), (192, 128)),
+        (SIZES, (128, 128), (128, 128)),
+        (SIZES, (192, 128), (192, 128)),
+        (SIZES, (128, 192), (128, 192)),
+        (SIZES, (704, 384), (192, 128)),
+    ],
+)
+def test_the_size_nearest_to_the_request_is_asked_for(
+    api: ScriptedApi, make: Make, setting: str, wish: tuple[int, int], size: tuple[int, int]
+) -> None:
+    api.tell(GENERATIONS, b64())
+    api.tell(EDITS, b64())
+    backend = make(remote_size_px=setting)
+    width, height = wish
+    asked_for = f"{size[0]}x{size[1]}"
+    plain = drawn(backend, request(width=width, height=height))
+    frame = drawn(backend, request(width=width, height=height, image=sketch()))
+    from_prompt, from_board = api.asked
+    assert from_prompt.json["size"] == asked_for
+    assert from_board.form["size"] == asked_for.encode()
+    assert imaging.decode(from_board.form["image"]).shape == (size[1], size[0], 3)
+    assert plain.image.shape == frame.image.shape == (height, width, 3)
+    assert frame.path == f"remote {size[0]}×{size[1]}, from the board"
+
+
+def test_a_plain_number_is_a_square_and_of_several_sizes_the_first_is_its_own(make: Make) -> None:
+    square = make().spec
+    assert (square.default_size, square.only_sizes_px) == ((128, 128), ((128, 128),))
+    assert (square.min_size_px, square.default_size_px, square.max_size_px) == (128, 128, 128)
+    wide = make(remote_size_px="1536x1024, 1024x1024").spec
+    assert wide.default_size == wide.live_size == (1536, 1024)
+    assert (wide.min_size_px, wide.default_size_px, wide.max_size_px) == (1024, 1254, 1536)
+    assert wide.nearest_size(512, 512) == (1024, 1024)
+
+
 def test_an_empty_board_is_a_prompt(api: ScriptedApi, make: Make) -> None:
     api.tell(GENERATIONS, b64())
     drawn(make(), request(image=sketch((255, 255, 255))))
@@ -670,9 +713,11 @@ def test_a_server_without_sketch_input_is_sent_the_prompt_and_that_is_said(
     assert backend.spec.takes_sketch
     frame = drawn(backend, request(image=sketch()))
     assert frame.path == "remote 128×128, from the prompt alone: the board is not sent"
+    assert frame.request == request(), "the sketch is no part of the picture"
+    assert imaging.open_png(imaging.save_png(frame)).request == request()
     assert not backend.spec.takes_sketch
     assert "not the board" in backend.device_text
-    drawn(backend, request(image=sketch(), seed=2))
+    assert drawn(backend, request(image=sketch(), seed=2)).request == request(seed=2)
     assert [asked.path for asked in api.asked] == [EDITS, GENERATIONS, GENERATIONS]
 
 

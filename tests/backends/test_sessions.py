@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,18 @@ import pytest
 from tests import checkpoints, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
 from tests.backends.parity import TOLERANCE, difference, drawing
+from tests.browser.lane_client import jpeg
 from tests.fakes import FakeClock, Inbox, InlineSwitchboard
+from turbo_ui.backends import latents
 from turbo_ui.backends.loading import load_spec
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.frames import Frame, FrameRequest, Pixels
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Published, Submission
+from turbo_ui.settings import Settings
+from turbo_ui.web.roster import Roster
+from turbo_ui.web.session import PageSession
+from turbo_ui.web.wire import Message
 
 
 @pytest.fixture(params=["sd", "sdxl", "sd3"])
@@ -114,3 +122,102 @@ def test_sessions_that_share_a_batch_get_the_pictures_that_each_gets_alone(spec:
         for frame, own, foreign in zip(frames, alone[mine], alone[yours], strict=True):
             assert difference(frame.image, own) <= TOLERANCE
             assert difference(frame.image, own) < difference(frame.image, foreign)
+
+
+ONE = 2 * 4 * 8 * 8 * 4
+"""Bytes of the latents of a sketch of 64 × 64."""
+
+
+def a_board(spec: ModelSpec) -> InlineSwitchboard:
+    """One on which this model is ready."""
+    board = InlineSwitchboard([spec], partial(load_spec, device="cpu"))
+    board.request(spec.id)
+    board.load_next()
+    return board
+
+
+def kept_by(board: InlineSwitchboard) -> Any:
+    """The latents that its one model keeps."""
+    backend: Any = board.ready(board.catalog[0].id)
+    return backend.latents.kept
+
+
+class Page:
+    """One page as the server knows it, whose strokes are drawn at once."""
+
+    def __init__(self, name: str, engine: Engine, codec: ThreadPoolExecutor) -> None:
+        settings = Settings()
+        self.session = PageSession(name, engine, Roster(engine.switchboard), settings, codec)
+        engine.open_session(name, self.session.publish)
+        self.number = 0
+
+    async def draw(self, picture: bytes = b"", **params: Any) -> None:
+        """Without a picture: what was drawn last."""
+        await self._say({"kind": "frame", "params": params}, picture)
+
+    async def refine(self, picture: bytes = b"", **params: Any) -> None:
+        """With the model that draws; without a picture: what was drawn last."""
+        model = self.session.roster.serving(None).id
+        await self._say({"kind": "refine", "model": model, "params": params}, picture)
+
+    async def _say(self, header: dict[str, Any], picture: bytes) -> None:
+        self.number += 1
+        self.session.receive(Message({**header, "request_id": self.number}, picture))
+        await self.session._submit(await self.session.drafts.next())
+        while self.session.engine.step():
+            pass
+        await asyncio.sleep(0)  # the picture crosses to this loop
+        while not self.session.outbox.is_empty:
+            await self.session.next_message()
+        assert self.session.last_frame is not None
+        assert self.session.last_frame[0] == self.number
+
+
+def test_a_resting_pages_newest_sketch_is_encoded_once_however_much_another_draws(
+    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents, "MAX_KEPT_BYTES", 3 * ONE)
+    board = a_board(checkpoints.spec(checkpoint(vae_kind="kl")))
+    kept = kept_by(board)
+    misses, hits = kept.num_misses, kept.num_hits  # of the warm-up
+
+    async def run() -> None:
+        engine = Engine(board)
+        with ThreadPoolExecutor(1) as codec:
+            resting, busy = (Page(name, engine, codec) for name in ("resting", "busy"))
+            await resting.draw(jpeg((9, 9, 9)), width=64, height=64)
+            await resting.draw(jpeg((0, 0, 0)))
+            for shade in range(20, 200, 20):
+                await busy.draw(jpeg((shade, 0, 0)), width=64, height=64)
+            assert (kept.num_misses - misses, kept.num_hits - hits) == (11, 0)
+            assert kept.size == 3 * ONE
+            await resting.draw(prompt="a cat", seed=3)
+            assert (kept.num_misses - misses, kept.num_hits - hits) == (11, 1)
+
+    asyncio.run(run())
+
+
+def test_a_refines_sketch_is_encoded_once_though_the_draft_is_drawn_again(
+    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of the words alone: the draft, and then the refine, at its own size."""
+    monkeypatch.setattr(latents, "MAX_KEPT_BYTES", 5 * ONE)
+    board = a_board(checkpoints.spec(checkpoint(vae_kind="kl")))
+    kept = kept_by(board)
+    wide = {"width": 128, "height": 64}
+
+    async def run() -> None:
+        engine = Engine(board)
+        with ThreadPoolExecutor(1) as codec:
+            resting, busy = (Page(name, engine, codec) for name in ("resting", "busy"))
+            await resting.draw(jpeg((9, 9, 9)), width=64, height=64)
+            await resting.refine(jpeg((9, 9, 9)), **wide)
+            await resting.draw(prompt="a cat")
+            for shade in range(20, 200, 20):
+                await busy.draw(jpeg((shade, 0, 0)), width=64, height=64)
+            before = kept.num_misses
+            await resting.draw(prompt="a dog")
+            await resting.refine(jpeg((9, 9, 9)), **wide)
+            assert kept.num_misses == before
+
+    asyncio.run(run())

@@ -45,10 +45,18 @@ class StandIn:
         self.spec = spec
         self.frame_ms = frame_ms
 
+    def _find_out(self) -> None:
+        """A server elsewhere may take no sketch, which shows when it is first sent one."""
+        if self.spec.id == "unsure":
+            self.spec = replace(self.spec, takes_sketch=False)
+            self.device_text = "stand-in, which is not sent the board"
+
     def stream(
         self, requests: Sequence[FrameRequest], should_stop: Callable[[], bool] | None = None
     ) -> Iterator[Frame]:
-        for request in requests:
+        for wanted in requests:
+            self._find_out()
+            request = wanted if self.spec.takes_sketch else replace(wanted, image=None)
             begun = time.perf_counter()
             if request.prompt == FAIL_PROMPT:
                 raise BackendFailure("told to fail")
@@ -129,8 +137,9 @@ class Loader:
 
 
 def catalog() -> tuple[ModelSpec, ...]:
-    """Doodle's entry; a larger model, one that refines, one whose download breaks off once, one
-    that runs elsewhere, and one that never loads."""
+    """Doodle's entry; a larger model, one that refines, one whose download breaks off once, three
+    that run elsewhere, two of which draw two sizes only, and one, not known yet, that never
+    loads."""
     large = replace(
         DOODLE,
         id="large",
@@ -157,8 +166,19 @@ def catalog() -> tuple[ModelSpec, ...]:
     far = replace(
         fine, id="far", title="Far away", family="remote", memory_bytes=0, takes_sketch=False
     )
-    absent = replace(DOODLE, id="absent", title="Absent")
-    return (DOODLE, large, fine, shaky, far, absent)
+    wide = replace(
+        far,
+        id="wide",
+        title="Wide",
+        takes_sketch=True,
+        default_size_px=495,
+        min_size_px=384,
+        max_size_px=640,
+        only_sizes_px=((640, 384), (384, 640)),
+    )
+    unsure = replace(wide, id="unsure", title="Unsure")
+    absent = replace(DOODLE, id="absent", title="Absent", is_provisional=True)
+    return (DOODLE, large, fine, shaky, far, wide, unsure, absent)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,7 +29,8 @@ BOXES = f"""{PARTS}.map((id) => {{
 SIZE_FOR = """async ([model, side, aspect]) => {
   const { sizeFor } = await import(new URL('turbo-ui/static/size.js', document.baseURI).href);
   const [min_size_px, max_size_px, size_step_px] = model;
-  return sizeFor({ min_size_px, max_size_px, size_step_px }, side, aspect);
+  const only_sizes_px = Array.isArray(min_size_px) ? model : null;
+  return sizeFor({ min_size_px, max_size_px, size_step_px, only_sizes_px }, side, aspect);
 }"""
 SKETCH_PIXEL = """([width, height, x, y]) => {
   const { board, sketcher } = window.turboUI;
@@ -42,6 +43,8 @@ SKETCH_PIXEL = """([width, height, x, y]) => {
 """The colour of a pixel of the sketch as it would be sent at a size."""
 SD_TURBO = (256, 1024, 64)
 SD3_LARGE = (512, 1024, 64)
+THREE = ((1024, 1024), (1536, 1024), (1024, 1536))
+"""The only sizes of a model, and not sides with a step."""
 
 
 def shown(drawer: Drawer) -> np.ndarray:
@@ -227,6 +230,53 @@ def test_draft_and_refined_picture_have_the_boards_shape(open_page: OpenPage) ->
 
 
 @pytest.mark.parametrize(
+    ("aspect", "size", "seen"),
+    [
+        ("3:2", (640, 384), (384, 576)),
+        ("16:9", (640, 384), (384, 640)),
+        ("9:16", (384, 640), (640, 384)),
+        ("1:1", (640, 384), (384, 384)),
+    ],
+)
+def test_of_a_few_sizes_the_one_nearest_to_the_board_is_refined_at(
+    open_page: OpenPage, aspect: str, size: tuple[int, int], seen: tuple[int, int]
+) -> None:
+    """Where its shape is another one still, the board lies in its middle, and that is shown."""
+    drawer = open_page()
+    drawer.tool("clear").click()
+    if aspect != "1:1":
+        reshape(drawer, aspect)
+    dot(drawer, 0.93, 0.9)
+    drawer.choose("#refine", "Wide")
+    drawer.wait_until(lambda: drawer.request()["model"] == "wide")
+    assert (drawer.request()["width"], drawer.request()["height"]) == size
+    pixels = shown(drawer)
+    assert pixels.shape == (*seen, 3)
+    assert is_dark(pixels, 0.93, 0.9)
+    assert drawer.board()["aspect"] == aspect
+    with drawer.page.expect_download() as download:
+        drawer.page.locator("[data-download]").click()
+    file = Path(download.value.path()).read_bytes()
+    assert imaging.decode(file).shape == (*seen, 3)
+    saved = imaging.open_png(file)
+    assert saved.request.to_json() == drawer.request()
+    assert saved.request.sketch is not None
+    assert (saved.request.sketch.width, saved.request.sketch.height) == size
+    assert drawer.complaints == []
+
+
+def test_the_sizes_that_a_model_draws_are_listed(open_page: OpenPage) -> None:
+    facts = open_page().page.locator(".model-row[data-id=wide] .model-facts")
+    assert "640×384, 384×640 px" in (facts.text_content() or "")
+
+
+def test_of_a_model_that_is_not_known_yet_no_sizes_are_listed(open_page: OpenPage) -> None:
+    row = open_page().page.locator(".model-row[data-id=absent]")
+    assert row.locator(".model-title").text_content() == "Absent"
+    assert row.locator(".model-facts").text_content() == ""
+
+
+@pytest.mark.parametrize(
     ("model", "side", "aspect", "size"),
     [
         (SD_TURBO, 512, "1:1", [512, 512]),
@@ -244,10 +294,17 @@ def test_draft_and_refined_picture_have_the_boards_shape(open_page: OpenPage) ->
         (SD3_LARGE, 256, "3:4", [512, 704]),
         ((256, 256, 64), 768, "16:9", [256, 256]),
         ((64, 2048, 8), 512, "16:9", [680, 384]),
+        (THREE, 1024, "1:1", [1024, 1024]),
+        (THREE, 1024, "4:3", [1536, 1024]),
+        (THREE, 1024, "16:9", [1536, 1024]),
+        (THREE, 1024, "9:16", [1024, 1536]),
+        (THREE[1:], 1254, "1:1", [1536, 1024]),
+        (THREE[:0:-1], 1254, "1:1", [1024, 1536]),
+        (((512, 512), (1024, 1024)), 512, "3:2", [512, 512]),
     ],
 )
 def test_a_size_is_as_many_pixels_in_every_shape_where_the_model_can(
-    open_page: OpenPage, model: tuple[int, int, int], side: int, aspect: str, size: list[int]
+    open_page: OpenPage, model: tuple[Any, ...], side: int, aspect: str, size: list[int]
 ) -> None:
     assert open_page().page.evaluate(SIZE_FOR, [model, side, aspect]) == size
 
@@ -320,7 +377,7 @@ def test_on_a_phone_a_wide_board_leaves_room_and_its_box_stays_under_the_hand(
     assert is_dark(shown(drawer), 0.1, 0.1)
 
 
-def test_where_only_squares_can_be_asked_for_the_middle_is_shown(
+def test_a_shape_can_be_asked_for_where_websockets_do_not_work(
     server: AppProcess, new_context: Callable[..., BrowserContext]
 ) -> None:
     page = new_context().new_page()
@@ -335,16 +392,17 @@ def test_where_only_squares_can_be_asked_for_the_middle_is_shown(
     drawer.choose("#model", "Large")
     drawer.choose("#size", "512")
     drawer.wait_until(lambda: drawer.request()["model"] == "large")
+    drawer.wait_until(lambda: drawer.request()["width"] == 512)
     reshape(drawer, "16:9")
-    side = drawer.request()["width"]
-    assert side == drawer.request()["height"]
+    drawer.wait_until(lambda: drawer.request()["width"] == 704)
+    assert drawer.request()["height"] == 384
     dot(drawer, 0.93, 0.9)
-    assert shown(drawer).shape == (side * 9 // 16, side, 3)
+    assert shown(drawer).shape == (384, 704, 3)
     assert is_dark(shown(drawer), 0.93, 0.9)
     with page.expect_download() as download:
         page.locator("[data-download]").click()
     file = Path(download.value.path()).read_bytes()
-    assert imaging.decode(file).shape == (side * 9 // 16, side, 3)
+    assert imaging.decode(file).shape == (384, 704, 3)
     assert imaging.open_png(file).request.to_json() == drawer.request()
 
 

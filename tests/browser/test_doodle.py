@@ -56,6 +56,19 @@ def test_draw_type_undo_and_pick_an_example(app: AppProcess, open_page: OpenPage
     assert drawer.complaints == []
 
 
+def test_the_licence_of_the_embedded_model_can_be_opened(
+    app: AppProcess, open_page: OpenPage
+) -> None:
+    drawer = open_page(app.url)
+    drawer.page.locator("[data-model]").first.click()
+    link = drawer.page.locator(".model-row[data-id=doodle] .model-licence a")
+    assert link.inner_text() == "MIT"
+    with drawer.page.expect_popup() as opened:
+        link.click()
+    assert "Permission is hereby granted" in opened.value.locator("body").inner_text()
+    assert drawer.complaints == []
+
+
 def test_a_locked_seed_gives_the_same_picture_twice(app: AppProcess, open_page: OpenPage) -> None:
     drawer = open_page(app.url)
     drawer.wait_for_rest()

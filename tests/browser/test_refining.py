@@ -135,6 +135,30 @@ def test_a_model_that_runs_elsewhere_refines_and_is_no_choice_to_draw_with(
     assert "board is not sent" in drawer.page.locator("#refine-state").inner_text()
 
 
+def test_a_model_that_turns_out_to_take_no_board_is_shown_whole_at_once(
+    open_page: OpenPage,
+) -> None:
+    """Its picture is not cut to the board that it never saw, and the PNG holds no sketch."""
+    drawer = open_page()
+    drawer.choose("#refine", "Unsure")
+    drawer.wait_until(lambda: drawer.request()["model"] == "unsure")
+    assert drawer.request()["image"] is None
+    size = "[document.querySelector('#picture canvas')].map((c) => [c.width, c.height])[0]"
+    assert drawer.page.evaluate(size) == [640, 384], "the board is square"
+    line = drawer.page.locator("#refine-state")
+    drawer.wait_until(lambda: "board is not sent" in line.inner_text())
+    with drawer.page.expect_download() as download:
+        drawer.page.locator("[data-download]").click()
+    saved = imaging.open_png(Path(download.value.path()).read_bytes())
+    assert saved.request.sketch is None
+    assert saved.request.to_json() == drawer.request()
+    drawer.stroke(0.4)
+    drawer.wait_until(lambda: drawer.request()["model"] == "doodle")
+    drawer.wait_until(lambda: drawer.request()["model"] == "unsure")
+    assert drawer.page.evaluate(size) == [640, 384]
+    assert drawer.complaints == []
+
+
 def test_the_refine_model_is_kept_over_a_reload(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.choose("#refine", "Fine")

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,6 +206,35 @@ def test_a_model_can_be_added() -> None:
     board.request("slow")
     board.load_next()
     assert board.ready("slow") is not None
+
+
+def test_what_loading_finds_out_about_a_model_counts_from_then_on() -> None:
+    """Its sides where it is warmed up and told, its weight where room is made for it."""
+    found = replace(SLOW, revision="abc", live_size_px=128, memory_bytes=5_000_000_000)
+
+    def finding_out(spec: ModelSpec, report: LoadReport) -> FakeBackend:
+        if spec is SLOW:
+            report("downloading", "It is another one.", spec=found)
+        report("loading", "Reading it.")
+        return FakeBackend(spec=found)
+
+    room = Room(6_000_000_000)
+    board = InlineSwitchboard([FAKE, SLOW], finding_out, lambda: room)
+    told: list[int] = []
+    board.subscribe(lambda state: told.append(board.spec("slow").live_side_px))
+    board.request("slow")
+    board.load_next()
+    backend = board.ready("slow")
+    assert isinstance(backend, FakeBackend)
+    assert backend.warm_ups == [(128, 128)]
+    assert board.spec("slow") is found
+    assert told[0] == SLOW.live_side_px
+    assert set(told[-2:]) == {128}
+    room = Room(4_000_000_000)
+    board = InlineSwitchboard([FAKE, SLOW], finding_out, lambda: room)
+    board.request("slow")
+    board.load_next()
+    assert "needs 5.0 GB" in board.standings.of("slow").text
 
 
 def test_loading_happens_behind_the_caller_one_model_after_the_other() -> None:

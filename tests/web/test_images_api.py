@@ -209,7 +209,7 @@ def remote(server: AppProcess) -> Iterator[Remote]:
         remote_base_url=f"{server.url}v1",
         remote_api_key=SecretStr(KEY),
         remote_model="doodle",
-        remote_size_px=256,
+        remote_size_px="256",
         remote_fields="strength, seed, num_inference_steps",
         remote_timeout_s=60,
     )
@@ -317,6 +317,16 @@ def test_the_request_is_what_was_asked_for(api: TestClient, backend: FakeBackend
     assert {(request.width, request.height) for request in asked} == {(128, 64)}
     assert asked[0].sketch is not None
     assert asked[0].sketch.pixels.shape == (64, 128, 3)
+
+
+def test_of_a_few_sizes_only_those_are_drawn() -> None:
+    """And not each of their sides with each other."""
+    few = FakeBackend(spec=other("few", only_sizes_px=((128, 64), (64, 128))))
+    with calls(ready_switchboard(few)) as client:
+        assert generate(client, size="64x128").is_success
+        message = error_of(generate(client, size="128x128"))["message"]
+    assert "allowed: auto or 128x64 or 64x128" in message
+    assert len(few.calls) == 1
 
 
 def test_without_a_seed_each_picture_is_another(api: TestClient, backend: FakeBackend) -> None:

@@ -8,10 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from tests.fakes import FakeBackend, ready_switchboard
 from turbo_ui.catalog import CATALOG, DOODLE
-from turbo_ui.web import ui
+from turbo_ui.web import routes, ui
 from turbo_ui.web.board import STATIC, PagePart
+from turbo_ui.web.roster import Roster
 from turbo_ui.web.routes import EXAMPLES, read_examples
 
 VENDOR = STATIC / "vendor"
@@ -85,6 +89,19 @@ def test_templates_hold_nothing_that_gradio_would_evaluate(path: Path) -> None:
 
 def test_a_part_takes_no_input() -> None:
     assert PagePart("board").preprocess({"anything": 1}) is None
+
+
+def test_the_embedded_models_licence_can_be_read() -> None:
+    """By whoever opens the link in the page: as text, and without a network."""
+    roster = Roster(ready_switchboard(FakeBackend(spec=DOODLE)))
+    (entry,) = roster.to_json(None)["models"]
+    assert (entry["title"], entry["licence"]) == ("Doodle", "MIT")
+    with TestClient(Starlette(routes=routes.build(roster))) as client:
+        answer = client.get(f"/{entry['licence_url']}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "Permission is hereby granted, free of charge" in answer.text
+    assert "Microsoft Corporation" in answer.text, "those whose pictures it was trained on, too"
 
 
 def test_there_are_enough_examples_and_all_are_sound() -> None:

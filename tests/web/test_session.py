@@ -15,12 +15,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.browser.lane_client import jpeg
-from tests.fakes import FAKE, FakeBackend, other, ready_switchboard
+from tests.fakes import FAKE, FakeBackend, InlineSwitchboard, other, ready_switchboard
 from tests.web.test_outbox import finish, published
 from tests.web.test_wire import framed, json_values
-from turbo_ui.errors import ProtocolError
+from turbo_ui.backends.base import LoadReport
+from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import ModelUnavailable, ProtocolError
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, ModelState
+from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.settings import Settings
 from turbo_ui.web.outbox import Header
 from turbo_ui.web.roster import Roster
@@ -28,11 +31,13 @@ from turbo_ui.web.session import PageSession
 from turbo_ui.web.wire import Message, pack, unpack
 
 
-def with_session(run: Callable[[PageSession], Awaitable[None]]) -> None:
-    """Runs a test on the session of a page whose engine never draws."""
+def with_session(
+    run: Callable[[PageSession], Awaitable[None]], board: Switchboard | None = None
+) -> None:
+    """Runs a test on the session of a page whose engine never draws by itself."""
 
     async def inside() -> None:
-        engine = Engine(ready_switchboard(FakeBackend()))
+        engine = Engine(board or ready_switchboard(FakeBackend()))
         with ThreadPoolExecutor(1) as codec:
             await run(PageSession("s", engine, Roster(engine.switchboard), Settings(), codec))
 
@@ -214,6 +219,53 @@ def test_whatever_a_page_says_is_answered_and_no_error_of_ours(
             submitting.cancel()
 
     finish(inside())
+
+
+def test_a_refine_of_a_model_that_is_not_known_yet_is_refused_until_it_is() -> None:
+    """And not drawn at the size and steps of another."""
+    unknown = other("unknown", is_provisional=True)
+    known = replace(unknown, default_size_px=128, default_num_inference_steps=4, revision="abc")
+    backend = FakeBackend(replace(known, is_provisional=False))
+
+    def load(spec: ModelSpec, report: LoadReport) -> FakeBackend:
+        if not is_reached:
+            raise ModelUnavailable(spec.id, "the hub cannot be reached")
+        report("downloading", "It is of a family.", spec=known)
+        report("loading", "It is here.", spec=backend.spec)
+        return backend
+
+    async def run(session: PageSession) -> None:
+        nonlocal is_reached
+        board = session.roster.switchboard
+        session.engine.open_session("s", session.publish)
+        submitting = asyncio.create_task(session.submit_drafts())
+        wanted = {"kind": "refine", "request_id": 1, "model": "unknown", "image": None}
+
+        async def told() -> Header:
+            return next(
+                each
+                for each in await say(session, wanted, b"")
+                if each["kind"] in ("error", "refine")
+            )
+
+        early = await told()
+        assert (early["kind"], early["code"], early["request_id"]) == ("error", "failed", 1)
+        assert "wait until it is ready" in early["text"]
+        assert board.standings.of("unknown").state == "loading", "it is loaded meanwhile"
+        board.load_next()
+        assert "the hub cannot be reached" in (await told())["text"]
+        assert board.standings.of("unknown").state == "failed", "and not tried again by itself"
+        is_reached = True
+        board.request("unknown")
+        board.load_next()
+        assert (await told())["kind"] == "refine"
+        submitting.cancel()
+        ((asked,),) = backend.calls
+        assert (asked.width, asked.height) == (128, 128)
+        assert (asked.num_inference_steps, asked.revision) == (4, "abc")
+
+    is_reached = False
+    with_session(run, InlineSwitchboard([unknown], load))
 
 
 def test_what_is_nested_about_as_deeply_as_can_be_read_is_answered() -> None:

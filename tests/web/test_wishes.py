@@ -11,7 +11,7 @@ import pytest
 from turbo_ui.catalog import DOODLE
 from turbo_ui.errors import InvalidRequest
 from turbo_ui.frames import Sketch
-from turbo_ui.web.wishes import Wishes, nearest_size_px
+from turbo_ui.web.wishes import Wishes
 
 LARGE = replace(DOODLE, id="large", default_size_px=512, min_size_px=256, max_size_px=1024)
 
@@ -61,11 +61,34 @@ def test_unknown_parameters_are_ignored() -> None:
     assert wishes.params == {"prompt": "a"}
 
 
+def test_the_size_is_held_to_what_the_model_can_draw() -> None:
+    wishes = Wishes(100)
+    wishes.merge({"width": 2048, "height": 304})
+    assert wishes.size_px(LARGE) == (1024, 320)
+    wishes.merge({"height": None})
+    assert wishes.size_px(LARGE) == (1024, 512)
+
+
 @pytest.mark.parametrize(
-    ("wish", "size"), [(64, 256), (256, 256), (300, 320), (512, 512), (700, 704), (2048, 1024)]
+    ("changes", "size"),
+    [
+        ({}, (1536, 1024)),
+        ({"width": 1024, "height": 1536}, (1024, 1536)),
+        ({"width": 384, "height": 704}, (1024, 1536)),
+        ({"height": 2048}, (1024, 1536)),
+        ({"width": 512, "height": 512}, (1536, 1024)),
+    ],
 )
-def test_the_size_is_held_to_what_the_model_can_draw(wish: int, size: int) -> None:
-    assert nearest_size_px(LARGE, wish) == size
+def test_a_model_of_a_few_sizes_draws_the_nearest_of_them(
+    changes: dict[str, int], size: tuple[int, int]
+) -> None:
+    far = replace(LARGE, id="far", only_sizes_px=((1536, 1024), (1024, 1536)))
+    wishes = Wishes(100)
+    wishes.merge({"width": 256, "height": 256})
+    refined = wishes.refine(far, changes, None)
+    assert (refined.width, refined.height) == size
+    wishes.merge({"width": None, "height": None, **changes})
+    assert wishes.size_px(far) == size
 
 
 def test_the_request_names_the_weights_that_draw_it() -> None:

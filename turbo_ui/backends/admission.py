@@ -31,10 +31,10 @@ def check_batch(
     if len({request.batch_key() for request in requests}) > 1:
         raise InvalidRequest("requests", "a mixed batch", "requests with the same batch_key()")
     request = requests[0]  # the key holds everything that is checked here
-    for name, side in (("width", request.width), ("height", request.height)):
-        if side not in spec.sizes_px:
-            sizes = f"from {spec.min_size_px} to {spec.max_size_px} for {spec.title}"
-            raise InvalidRequest(name, side, f"a multiple of {spec.size_step_px} {sizes}")
+    if not spec.draws(request.width, request.height):
+        is_wide = request.width not in spec.sizes_px
+        name, side = ("width", request.width) if is_wide else ("height", request.height)
+        raise InvalidRequest(name, side, _sizes_text(spec))
     if request.revision not in (None, spec.revision):
         allowed = f"{spec.revision or 'none'}, as loaded"
         raise InvalidRequest("revision", request.revision, allowed)
@@ -43,3 +43,11 @@ def check_batch(
     if request.dtype not in (None, dtype_name):
         allowed = f"{dtype_name}, in which the model is loaded"
         raise InvalidRequest("dtype", request.dtype, allowed)
+
+
+def _sizes_text(spec: ModelSpec) -> str:
+    if spec.only_sizes_px:
+        pairs = " or ".join(f"{width}x{height}" for width, height in spec.only_sizes_px)
+        return f"width and height of {pairs} for {spec.title}"
+    sides = f"from {spec.min_size_px} to {spec.max_size_px}"
+    return f"a multiple of {spec.size_step_px} {sides} for {spec.title}"

@@ -25,7 +25,7 @@ class LoadReport(Protocol):
     `progress` goes from 0 to 1; `num_bytes` of `total_bytes` have come, at `bytes_per_s`.
     `needs_bytes` of the device, told before its weights are read, are what it can be loaded with:
     first that with which it draws as well as with more, then less and less, down to the least. None
-    is what the catalog says.
+    is what the catalog says. `spec` is what a model turned out to be that was not known before.
     """
 
     def __call__(
@@ -37,7 +37,12 @@ class LoadReport(Protocol):
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
         needs_bytes: Sequence[int] | None = None,
+        spec: ModelSpec | None = None,
     ) -> None: ...
+
+
+def silent(*args: object, **named: object) -> None:
+    """A `LoadReport` that nobody reads."""
 
 
 @runtime_checkable

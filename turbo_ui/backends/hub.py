@@ -23,7 +23,7 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from tqdm.auto import tqdm
 
 from turbo_ui import weights
-from turbo_ui.backends.base import LoadReport
+from turbo_ui.backends.base import LoadReport, silent
 from turbo_ui.backends.hub_errors import explained
 from turbo_ui.backends.parts import has_weights
 from turbo_ui.catalog import ModelSpec
@@ -40,6 +40,7 @@ PART = re.compile(r"(scheduler|tokenizer(_[23])?|text_encoder(_[23])?|unet|trans
 OF_SEVERAL = re.compile(r"-\d+-of-(\d+)\.safetensors$")
 """Weights in several files: each name tells how many there are."""
 
+INDEX = "model_index.json"
 SMALL = (".json", ".txt", ".model")
 
 ChooseFiles = Callable[[Mapping[str, int]], list[str]]
@@ -78,7 +79,9 @@ def fetch(
     files = (choose or model_files)(sizes)
     if not files:
         reason = f"{repo} holds no safetensors files of a diffusers model"
-        raise ModelUnavailable(spec.id, reason, "Choose another repository.")
+        remedy = "Choose another repository, or download a single file of it and name that."
+        # of a part, such as a tiny VAE, neither can be named
+        raise ModelUnavailable(spec.id, reason, "" if choose is root_files else remedy)
     try:
         missing_bytes = _missing_bytes(repo, revision, {name: sizes[name] for name in files})
         _check_disk(missing_bytes)
@@ -93,12 +96,24 @@ def fetch(
     return Path(folder)
 
 
+def index(spec: ModelSpec, report: LoadReport) -> Path:
+    """A folder with the index of a model's repository: a few hundred bytes, which tell what the
+    gigabytes beside it are. The folder is named by the commit. Raises as `fetch` does."""
+    report("downloading", f"Asking the hub what {spec.title} is.")
+    return fetch(spec, spec.source, spec.revision, silent, choose=index_file)
+
+
+def index_file(sizes: Mapping[str, int]) -> list[str]:
+    """The index of a repository that holds a model which can be downloaded."""
+    return [name for name in model_files(sizes) if name == INDEX]
+
+
 def model_files(sizes: Mapping[str, int]) -> list[str]:
     """A diffusers model's files: text, and each part's weights once.
 
     Where a part has weights in half the size (`fp16`), those are taken.
     """
-    small = [name for name in sizes if name == "model_index.json" or _is_small_part(name)]
+    small = [name for name in sizes if name == INDEX or _is_small_part(name)]
     weights: list[str] = []
     by_part: dict[str, list[str]] = {}
     for name in sizes:
@@ -123,7 +138,7 @@ def _cached(repo: str, revision: str | None) -> Path | None:
 
 def _is_whole(folder: Path) -> bool:
     """All parts that its index names are there: a download that broke off leaves some out."""
-    mark = folder / "model_index.json"
+    mark = folder / INDEX
     if not mark.is_file():
         return _has_weights(folder)  # a repository that is one part
     try:
@@ -147,7 +162,7 @@ def _has_weights(part: Path) -> bool:
 
 def _begun(repo: str, revision: str | None) -> Path | None:
     """The cache's folder for a repository, without any network, whatever it lacks."""
-    for mark in ("model_index.json", "config.json"):
+    for mark in (INDEX, "config.json"):
         try:
             found = snapshot_download(
                 repo, revision=revision, allow_patterns=[mark], local_files_only=True

@@ -37,6 +37,9 @@ UNREACHABLE = (
     "or a file.",
 )
 
+NO_FOLDER = "No folder of that name is here either."
+"""What was taken for a hub id may be a path with a slip in it."""
+
 
 def explained(
     spec: ModelSpec, repo: str, revision: str | None, error: Exception
@@ -66,17 +69,20 @@ def _explained(
             return "its licence has to be accepted first", how
         case RepositoryNotFoundError():
             reason = f"the hub knows no {repo}, or wants a login for it"
-            return reason, spec.how_to_get or "Check the name; for a private model set HF_TOKEN."
+            remedy = "Check the name; for a private model set HF_TOKEN."
+            if spec.is_provisional:
+                remedy = f"{remedy} {NO_FOLDER}"
+            return reason, spec.how_to_get or remedy
         case RevisionNotFoundError():
             return f"{repo} has no revision {revision}", "Check the revision."
         case HFValidationError():
             return f"{repo} is no name of a repository", "Names are like owner/model."
         case LocalEntryNotFoundError():
-            return UNREACHABLE
+            return _unreachable(spec)
         case HfHubHTTPError():
             return _status(getattr(told.response, "status_code", None))
         case _ if any(_is_no_network(each) for each in chain):
-            return UNREACHABLE
+            return _unreachable(spec)
         case OSError():
             return f"its files could not be written ({told.strerror or told})", "Try again."
         case _:
@@ -85,6 +91,11 @@ def _explained(
                 f"the download failed ({text})",
                 "Try again; files that have come whole are kept.",
             )
+
+
+def _unreachable(spec: ModelSpec) -> tuple[str, str]:
+    reason, remedy = UNREACHABLE
+    return reason, f"{remedy} {NO_FOLDER}" if spec.is_provisional else remedy
 
 
 def _is_disk_full(error: BaseException) -> bool:

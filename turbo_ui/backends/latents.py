@@ -4,6 +4,10 @@ With a VAE that has a posterior (AutoencoderKL) diffusers draws the posterior's 
 noise second from one generator; the tiny VAE has no posterior, and noise alone is drawn. So what is
 kept for a sketch is the posterior's mean and deviation, and each seed draws anew.
 
+A page on the lane holds its newest sketch and that of its newest refine as long as it is there,
+and nobody holds the older ones. So the latents of sketches that somebody holds go last: a resting
+page's are there when it asks again, however much others draw, and no backend has to know of pages.
+
 A full VAE may overflow in fp16. Where that is known it runs in a wider number type from the start;
 where it is seen, in a picture or latents that are not finite, from then on.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -27,9 +32,12 @@ MAX_KEPT_BYTES = 16 * 1024 * 1024
 """Of all sketches of a VAE: little enough to be in no plan of the device's memory.
 
 Of SD-Turbo's at 512×512 in fp16, 64 kB each, that is 256 sketches; of SD3.5's at 1024×1024 in bf16,
-1 MB each, 16. A drawing hand leaves a new sketch with every frame and never comes back to it; a
-resting session is served from here as long as it asks again before that many new ones came, and is
-encoded once more else."""
+1 MB each, 16: for so many sessions the newest one stays. A drawing hand leaves a new sketch with
+every frame and never comes back to it."""
+
+Key = tuple[str, int, int]
+"""A sketch's digest, and the width and height that it is encoded at: equal keys are equal latents,
+whoever drew them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,22 @@ class Encoded:
         """What it keeps in memory."""
         tensors = [self.mean] if self.deviation is None else [self.mean, self.deviation]
         return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+
+
+class Held:
+    """The keys whose sketch somebody has, or one equal to it: not longer than it is there."""
+
+    def __init__(self) -> None:
+        self._sketches: dict[Key, WeakValueDictionary[int, Sketch]] = {}
+
+    def add(self, key: Key, sketch: Sketch) -> None:
+        if key not in self._sketches:
+            self._sketches = {key: held for key, held in self._sketches.items() if held}
+            self._sketches[key] = WeakValueDictionary()
+        self._sketches[key][id(sketch)] = sketch  # a set would take equal ones for one
+
+    def __contains__(self, key: Key) -> bool:
+        return bool(self._sketches.get(key))
 
 
 class VaeLatents:
@@ -73,8 +97,9 @@ class VaeLatents:
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.num_channels = int(vae.config.latent_channels)
         self._scaling = float(vae.config.scaling_factor)
-        self.kept: Kept[tuple[str, int, int], Encoded] = Kept(
-            MAX_KEPT_BYTES, attrgetter("num_bytes")
+        self._held = Held()
+        self.kept: Kept[Key, Encoded] = Kept(
+            MAX_KEPT_BYTES, attrgetter("num_bytes"), self._held.__contains__
         )
         if heeds_upcast and vae.config.force_upcast:
             self._widen()
@@ -88,6 +113,7 @@ class VaeLatents:
             BackendFailure: its latents are not finite, in the widest number type either.
         """
         key = (sketch.digest, width, height)
+        self._held.add(key, sketch)
         return self.kept.get(key, lambda: self._encode(imaging.fit(sketch.pixels, width, height)))
 
     def draw(

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from turbo_ui import catalog
+from turbo_ui import catalog, own_models
 from turbo_ui.backends import compute, memory, placement, sources
 from turbo_ui.backends import quantization as bits
-from turbo_ui.backends.base import Backend, LoadReport
+from turbo_ui.backends.base import Backend, LoadReport, silent
 from turbo_ui.backends.parts import OPTIONAL, reading
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.catalog import ModelSpec
@@ -25,15 +25,16 @@ def load(model: str, device: str | None = None) -> Backend:
     """Loads a model and warms nothing up.
 
     Args:
-        model: an id of the catalog, a hub id of it, a diffusers folder, or a single file.
+        model: an id of the catalog, a hub id (`owner/name`, `owner/name@revision`), a diffusers
+            folder, or a single file.
         device: "cpu", "cuda", "cuda:1", "mps"; None chooses.
 
     Raises:
         InvalidRequest: no such model, or no such device.
         ModelUnavailable: it is known but cannot be had; says why and what to do.
     """
-    spec = catalog.spec_for(model)
-    return load_spec(spec, _silent, device=device)
+    spec = own_models.spec_for(model)
+    return load_spec(spec, silent, device=device)
 
 
 def load_spec(
@@ -74,14 +75,18 @@ def load_spec(
         from turbo_ui.backends.remote import Remote
 
         return Remote(spec, remote_settings or RemoteSettings())
+    spec = sources.identified(spec, report)
     chosen = _compute(spec, device, dtype)
     if spec.family == "sd3_turbo":
         named = [catalog.expanded("text_encoders", name) for name in text_encoders]
-        path, plan = _sd3_plan(spec, chosen, report, named, max_device_memory_bytes, quantization)
+        spec, path, plan = _sd3_plan(
+            spec, chosen, report, named, max_device_memory_bytes, quantization
+        )
         with reading(spec, "weights"):
             return _sd3_turbo(spec, path, chosen, vae, report, named, plan)
     path = sources.locate(spec, report)
-    report("loading", f"Reading {spec.title} for {chosen.text}.")
+    spec = own_models.weighed(spec, path)
+    report("loading", f"Reading {spec.title} for {chosen.text}.", spec=spec)
     with reading(spec, "weights"):
         return _unet_turbo(spec, path, chosen, vae, report, max_batch)
 
@@ -135,9 +140,9 @@ def _sd3_plan(
     text_encoders: Sequence[Path],
     max_bytes: int | None,
     quantization: memory.Quantization,
-) -> tuple[Path, memory.MemoryPlan]:
-    """Where its files are, and what goes to the device when. The plan is made before they are read,
-    so that nothing is read in vain."""
+) -> tuple[ModelSpec, Path, memory.MemoryPlan]:
+    """The model, where its files are, and what goes to the device when. The plan is made before
+    they are read, so that nothing is read in vain."""
     bits.check(quantization, chosen)
     if spec.source == catalog.STABLE_DIFFUSION_3_5_LARGE_TURBO.source:
         # its sizes are known before anything is downloaded
@@ -147,8 +152,10 @@ def _sd3_plan(
         num_parameters = sources.num_parameters(spec, path, text_encoders)
     counts = memory.PartCounts.of(num_parameters)
     needs_bytes = placement.check(spec.id, counts, chosen, max_bytes, quantization)
-    report("loading", f"Reading {spec.title} for {chosen.text}.", needs_bytes=needs_bytes)
-    return path, placement.fit(spec.id, num_parameters, chosen, max_bytes, quantization)
+    spec = own_models.weighed(spec, path)
+    text = f"Reading {spec.title} for {chosen.text}."
+    report("loading", text, needs_bytes=needs_bytes, spec=spec)
+    return spec, path, placement.fit(spec.id, num_parameters, chosen, max_bytes, quantization)
 
 
 def _sd3_turbo(
@@ -191,7 +198,3 @@ def _tiny_vae(
     if wanted != found:
         return None, f"the tiny VAE has {found} latent channels and the model {wanted}"
     return tiny.eval().requires_grad_(False), ""
-
-
-def _silent(*args: object, **named: object) -> None:
-    """A report that nobody reads."""

@@ -109,7 +109,7 @@ def read_folder(
     Raises:
         ModelUnavailable: a part is missing, of another class or broken; says which and why.
     """
-    named = _classes_of(spec, folder, only, skip)
+    named = _classes_there(spec, folder, only, skip)
     parts = {
         name: read_part(spec, part_class(class_name), folder / name, dtype)
         for name, class_name in named.items()
@@ -132,7 +132,7 @@ def num_parameters(
             weights.num_parameters(weights.shapes_of(file))
             for file in weights.weight_files(folder / name)
         )
-        for name in _classes_of(spec, folder, only, ())
+        for name in _classes_there(spec, folder, only, ())
         if has_weights(name)
     }
 
@@ -150,6 +150,15 @@ def read_part(spec: ModelSpec, kind: Any, folder: Path, dtype: torch.dtype) -> A
         options |= {"dtype": dtype, "variant": _variant(folder), "use_safetensors": True}
     with reading(spec, folder.name):
         return kind.from_pretrained(str(folder), **options)
+
+
+def check_classes(spec: ModelSpec, folder: Path) -> None:
+    """Says whether a folder's index names parts that can be run, before their weights are there.
+
+    Raises:
+        ModelUnavailable: it is of no known layout, or a part is of another class or missing.
+    """
+    _classes_of(spec, folder, None, ())
 
 
 def check_weights(spec: ModelSpec, part: Path) -> None:
@@ -207,10 +216,20 @@ def quiet() -> Iterator[None]:
             library.enable_progress_bar()
 
 
+def _classes_there(
+    spec: ModelSpec, folder: Path, only: Collection[str] | None, skip: Collection[str]
+) -> dict[str, str]:
+    """The classes of the parts that are wanted; weights that are not all there raise."""
+    named = _classes_of(spec, folder, only, skip)
+    for name in filter(has_weights, named):
+        check_weights(spec, folder / name)
+    return named
+
+
 def _classes_of(
     spec: ModelSpec, folder: Path, only: Collection[str] | None, skip: Collection[str]
 ) -> dict[str, str]:
-    """The classes of the parts that are wanted and there; weights that are not all there raise."""
+    """The classes that the index names for the parts that are wanted."""
     try:
         index = weights.index_of(folder)
     except ModelUnavailable as error:
@@ -220,11 +239,8 @@ def _classes_of(
         if name in skip or (only is not None and name not in only):
             continue
         class_name = _class_named(spec, index, name, known)
-        if class_name is None:
-            continue
-        if has_weights(name):
-            check_weights(spec, folder / name)
-        answer[name] = class_name
+        if class_name is not None:
+            answer[name] = class_name
     return answer
 
 

@@ -9,6 +9,7 @@ here at once, each for another session's picture.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -40,14 +41,17 @@ HOUR_S = 3600.0
 
 def spec_of(settings: RemoteSettings) -> ModelSpec:
     """The catalog's entry for the server that the settings name."""
+    sizes_px = settings.remote_sizes_px
+    sides_px = [side for size in sizes_px for side in size]
     return ModelSpec(
         id=MODEL_ID,
         title=f"Remote: {settings.remote_model}",
         family="remote",
         source=settings.remote_model,
-        default_size_px=settings.remote_size_px,
-        min_size_px=settings.remote_size_px,
-        max_size_px=settings.remote_size_px,
+        default_size_px=math.isqrt(math.prod(sizes_px[0])),
+        min_size_px=min(sides_px),
+        max_size_px=max(sides_px),
+        only_sizes_px=sizes_px,
         licence="as its provider says",
         how_to_get="Drawn by another server, which sees the prompt and may see the board.",
         is_live=False,
@@ -124,13 +128,13 @@ class Remote:
                         return
             self._forget(request, call)
             drawn = call.result()
-            size_px = self._settings.remote_size_px
+            width, height = self._spec.nearest_size(request.width, request.height)
             yield Frame(
                 image=imaging.fit(drawn.image, request.width, request.height),
-                request=request,
+                request=_as_drawn(request, drawn),
                 timings=FrameTimings(denoise_ms=call.spent_ms),
                 index=index,
-                path=f"remote {size_px}×{size_px}, {self._way(request, drawn)}",
+                path=f"remote {width}×{height}, {_way(request, drawn)}",
             )
 
     def generate(self, requests: Sequence[FrameRequest]) -> list[Frame]:
@@ -226,8 +230,9 @@ class Remote:
 
     def _drawn(self, request: FrameRequest, give_back: GiveBack) -> Drawn:
         """On the call's thread."""
+        width, height = self._spec.nearest_size(request.width, request.height)
         try:
-            return self._server.draw(request)
+            return self._server.draw(replace(request, width=width, height=height))
         finally:
             if not current().num_sent:
                 give_back()
@@ -280,9 +285,15 @@ class Remote:
             f"(TURBO_UI_MAX_REMOTE_IMAGES_PER_HOUR).{wait}",
         )
 
-    def _way(self, request: FrameRequest, drawn: Drawn) -> str:
-        if drawn.is_from_sketch:
-            return "from the board"
-        if request.is_text_to_image:
-            return "from the prompt"
-        return "from the prompt alone: the board is not sent"
+
+def _as_drawn(request: FrameRequest, drawn: Drawn) -> FrameRequest:
+    """The request that really ran: what the server did not see is no part of its picture."""
+    return request if drawn.is_from_sketch else replace(request, image=None)
+
+
+def _way(request: FrameRequest, drawn: Drawn) -> str:
+    if drawn.is_from_sketch:
+        return "from the board"
+    if request.is_text_to_image:
+        return "from the prompt"
+    return "from the prompt alone: the board is not sent"

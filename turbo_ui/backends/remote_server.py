@@ -59,7 +59,7 @@ class Server:
             self._wire.close()
 
     def draw(self, request: FrameRequest) -> Drawn:
-        """The server's picture for a request.
+        """The server's picture for a request, at the request's size.
 
         Raises:
             ModelUnavailable: it does not have the model.
@@ -96,8 +96,8 @@ class Server:
 
     def _from_sketch(self, request: FrameRequest) -> bytes:
         assert request.sketch is not None
-        size_px = self._settings.remote_size_px
-        sketch = imaging.encode_png(imaging.fit(request.sketch.pixels, size_px, size_px))
+        pixels = imaging.fit(request.sketch.pixels, request.width, request.height)
+        sketch = imaging.encode_png(pixels)
         raw = self._client.images.with_raw_response.edit(
             **self._parameters(request),
             image=("sketch.png", sketch, "image/png"),
@@ -106,12 +106,11 @@ class Server:
         return raw.content
 
     def _parameters(self, request: FrameRequest) -> dict[str, Any]:
-        size_px = self._settings.remote_size_px
         return {
             "model": self._settings.remote_model,
             "prompt": request.prompt,
             "n": 1,
-            "size": f"{size_px}x{size_px}",
+            "size": f"{request.width}x{request.height}",
         }
 
     def _extra(self, request: FrameRequest, *, is_from_sketch: bool) -> dict[str, object]:

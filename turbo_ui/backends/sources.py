@@ -8,11 +8,29 @@ from typing import Any
 
 import torch
 
-from turbo_ui import weights
+from turbo_ui import own_models, weights
 from turbo_ui.backends import hub, parts, single_file
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.catalog import BY_ARCHITECTURE, ModelSpec, expanded
 from turbo_ui.errors import ModelUnavailable
+
+
+def identified(spec: ModelSpec, report: LoadReport) -> ModelSpec:
+    """A provisional entry as the index of its repository tells it: its family, and the commit that
+    is taken from now on, so that the same request stays the same picture.
+
+    Raises:
+        ModelUnavailable: the index cannot be had, or names what cannot be run.
+    """
+    if not spec.is_provisional:
+        return spec
+    folder = hub.index(spec, report)
+    parts.check_classes(spec, folder)
+    revision = own_models.commit_of(folder) or spec.revision
+    found = own_models.identified(spec, weights.architecture_of(folder), revision)
+    text = f"{spec.title} is of the family {found.family}; its commit {revision} is taken."
+    report("downloading", text, spec=found)
+    return found
 
 
 def locate(spec: ModelSpec, report: LoadReport) -> Path:
@@ -23,13 +41,14 @@ def locate(spec: ModelSpec, report: LoadReport) -> Path:
         ModelUnavailable: it cannot be had, or is of a family that this entry is not.
     """
     path = expanded("source", spec.source)
-    if not path.exists():
-        if spec.is_embedded or path.is_absolute():
-            remedy = "Check the path."
-            if spec.is_embedded:
-                remedy = "Get the project again, or train the model with `make train-doodle`."
-            raise ModelUnavailable(spec.id, f"{path.name} is not there", remedy)
+    if not path.is_absolute():
+        # a hub id, whatever lies in the working directory: each path of an entry is absolute
         path = hub.fetch(spec, spec.source, spec.revision, report)
+    elif not path.exists():
+        remedy = "Check the path."
+        if spec.is_embedded:
+            remedy = "Get the project again, or train the model with `make train-doodle`."
+        raise ModelUnavailable(spec.id, f"{path.name} is not there", remedy)
     try:
         family = BY_ARCHITECTURE[weights.architecture_of(path)].family
     except ModelUnavailable as error:
@@ -87,6 +106,6 @@ def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
     if spec.tiny_vae is None:
         raise ModelUnavailable(spec.id, "no tiny VAE is known for it")
     folder = expanded("tiny_vae", spec.tiny_vae)
-    if not folder.is_dir():
+    if not (folder.is_absolute() and folder.is_dir()):  # else a hub id, as in `locate`
         folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
     return parts.read_part(spec, parts.part_class("AutoencoderTiny"), folder, dtype)

@@ -16,14 +16,15 @@ def fitted(request: FrameRequest, spec: ModelSpec) -> FrameRequest:
     """
     if request.model == spec.id:
         return request
+    width, height = spec.live_size
     return replace(
         request,
         model=spec.id,
         revision=None,
         num_inference_steps=spec.default_num_inference_steps,
         guidance_scale=0.0,
-        width=spec.live_side_px,
-        height=spec.live_side_px,
+        width=width,
+        height=height,
         vae=None,
         dtype=None,
     )

@@ -29,11 +29,13 @@ class Progress:
         tell: is given the states.
         evict: makes room for the model, which needs so many bytes (as `LoadReport` tells them); may
             raise what ends the load.
+        learn: is given what the model turned out to be, where that was not known.
     """
 
     spec: ModelSpec
     tell: Callable[[ModelState], None]
     evict: Callable[[ModelSpec, Sequence[int] | None], None]
+    learn: Callable[[ModelSpec], None] = lambda spec: None
     has_room: bool = False
 
     def __call__(
@@ -45,7 +47,11 @@ class Progress:
         total_bytes: int | None = None,
         bytes_per_s: float | None = None,
         needs_bytes: Sequence[int] | None = None,
+        spec: ModelSpec | None = None,
     ) -> None:
+        if spec is not None and spec != self.spec:
+            self.spec = spec
+            self.learn(spec)
         if state == "loading":
             self.make_room(needs_bytes)
         self.tell(

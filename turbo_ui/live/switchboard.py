@@ -118,9 +118,9 @@ class Switchboard:
     # --- loading
 
     def add(self, spec: ModelSpec) -> None:
-        """Puts one more model on offer, such as a folder of the user's own."""
+        """Puts one more model on offer, or says better what one of them is."""
         with self._lock:
-            self._specs.setdefault(spec.id, spec)
+            self._specs[spec.id] = spec
             self.standings.add(spec.id)
 
     def choose(self, model_id: str) -> None:
@@ -211,9 +211,8 @@ class Switchboard:
         model_id = backend.spec.id
         self.loaded.note_turn(model_id)
         with self._lock:
-            ready = _ready(
-                backend
-            )  # in here: of two threads the later must not tell the older text
+            # in here: of two threads the later must not tell the older text
+            ready = _ready(backend)
             told = self.standings.of(model_id)
             is_there = told.state == "ready" and self.loaded.get(model_id) is backend
             if not is_there or told.text == ready.text:
@@ -257,7 +256,7 @@ class Switchboard:
         )
         try:
             # the second try is outside of the first one's `except`, which keeps half a model alive
-            backend = self._first_try(spec) or self._loaded_and_warm(spec)
+            backend = self._first_try(spec) or self._loaded_and_warm(self.spec(spec.id))
         except PutOff:
             self.standings.tell(self.standings.of(spec.id))
             return
@@ -289,13 +288,14 @@ class Switchboard:
         return None
 
     def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
-        progress = Progress(spec, self.standings.set, self._make_room)
+        progress = Progress(spec, self.standings.set, self._make_room, self.add)
         backend = self._load(spec, progress)
+        spec = progress.spec
         try:
             progress.make_room()
             text = f"Warming up {spec.title}."
             self.standings.set(ModelState(model_id=spec.id, state="warming", text=text))
-            backend.warm_up(spec.live_side_px, spec.live_side_px)
+            backend.warm_up(*spec.live_size)
         except BaseException:
             backend.close()
             raise

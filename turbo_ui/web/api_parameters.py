@@ -88,10 +88,10 @@ class Wanted:
             InvalidRequest: the model does not draw that size.
         """
         if self.size is None:
-            return spec.default_size_px, spec.default_size_px
+            return spec.default_size
         found = SIZE.fullmatch(self.size)
         width, height = (int(found[1]), int(found[2])) if found else (0, 0)
-        if width not in spec.sizes_px or height not in spec.sizes_px:
+        if not spec.draws(width, height):
             raise InvalidRequest("size", self.size, f"auto or {_sizes_text(spec)}")
         return width, height
 
@@ -193,6 +193,8 @@ def _as_text(value: Any) -> str:
 
 
 def _sizes_text(spec: ModelSpec) -> str:
+    if spec.only_sizes_px:
+        return " or ".join(f"{width}x{height}" for width, height in spec.only_sizes_px)
     low, high = spec.min_size_px, spec.max_size_px
     if low == high:
         return f"{low}x{low}"

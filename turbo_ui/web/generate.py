@@ -18,7 +18,7 @@ from gradio.utils import get_upload_folder
 
 from turbo_ui import imaging
 from turbo_ui.errors import BackendFailure, InvalidRequest, TurboUIError
-from turbo_ui.frames import Frame, Sketch
+from turbo_ui.frames import Frame, FrameRequest, Sketch
 from turbo_ui.live.engine import Engine
 from turbo_ui.live.events import Event, Failed, Published, Submission
 from turbo_ui.settings import Settings
@@ -47,6 +47,8 @@ class Generate:
         num_inference_steps: float | None = 0,
         size_px: float | None = 0,
         model: str | None = None,
+        width: float | None = 0,
+        height: float | None = 0,
         request: gr.Request | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """One picture: the path of a PNG that holds its request, and a record of how it was made.
@@ -57,8 +59,9 @@ class Generate:
             strength: in (0, 1], how far the picture may leave the sketch.
             seed: a whole number; the same request gives the same picture.
             num_inference_steps: 0 is the model's own.
-            size_px: width and height; 0 is the model's own.
+            size_px: the side of a square, for callers that name no width and height; 0 is none.
             model: id; empty is the one that serves now.
+            width, height: in pixels, held to what the model can draw; 0 is the model's own.
             request: given by Gradio; remote pictures are counted for the address that it is from.
         """
         wishes = Wishes(self.settings.max_prompt_chars)
@@ -69,9 +72,8 @@ class Generate:
                     "strength": strength,
                     "seed": _whole(seed),
                     "num_inference_steps": _whole(num_inference_steps) or None,
-                    "width": _whole(size_px) or None,
-                    "height": _whole(size_px) or None,
                     "model": model or None,
+                    **_size(_whole(size_px), _whole(width), _whole(height)),
                 }
             )
             if wishes.model is not None:
@@ -145,6 +147,19 @@ def _read(path: str, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise InvalidRequest("image", f"{size} bytes", f"a picture of at most {max_bytes} bytes")
     return Path(path).read_bytes()
+
+
+def _size(side: float | None, width: float | None, height: float | None) -> dict[str, float | None]:
+    """Width and height as `Wishes` takes them: those named, else a square's side."""
+    if side and (width or height):
+        raise InvalidRequest("size_px", side, "0 where width or height is given")
+    if side:
+        square: dict[str, Any] = {"width": side, "height": side}
+        try:
+            FrameRequest(**square)
+        except InvalidRequest as error:
+            raise InvalidRequest("size_px", side, error.allowed) from None
+    return {"width": width or side or None, "height": height or side or None}
 
 
 def _whole(value: float | None) -> int | float | None:

@@ -176,7 +176,7 @@ class ImagesApi:
             "title": spec.title,
             "state": state.state,
             "state_text": state.text,
-            "default_size": f"{spec.default_size_px}x{spec.default_size_px}",
+            "default_size": "x".join(map(str, spec.default_size)),
             "licence": spec.licence,
         }
 

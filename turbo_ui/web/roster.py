@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from turbo_ui.catalog import ModelSpec
+from turbo_ui.errors import TurboUIError
+from turbo_ui.live.engine import NOT_COMING
 from turbo_ui.live.events import ModelState
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.live.turns import is_remote
@@ -57,6 +59,22 @@ class Roster:
         backend = self.switchboard.ready(model_id)
         return self.switchboard.spec(model_id) if backend is None else backend.spec
 
+    def known(self, model_id: str) -> ModelSpec:
+        """As `spec`, for a request of the model's own size and steps: not a guess at what they are.
+
+        Raises:
+            InvalidRequest: there is no such model.
+            TurboUIError: what it draws is not known before it is loaded, which begins now where
+                nobody asked for it before.
+        """
+        spec = self.spec(model_id)
+        if spec.is_provisional:
+            self.switchboard.want(model_id)
+            state = self.switchboard.standings.of(model_id)
+            text = f"What {spec.title} draws is known once it is loaded: wait until it is ready."
+            raise TurboUIError((state.state in NOT_COMING and state.text) or text)
+        return spec
+
     def is_ready(self) -> bool:
         return bool(self._ready())
 
@@ -90,6 +108,7 @@ class Roster:
             "bytes_per_s": state.bytes_per_s,
             "file_hash": state.file_hash,
             "device": backend.device_text if backend is not None else None,
+            "is_provisional": spec.is_provisional,
             "is_remote": is_remote(spec),
             # a remote one may turn out to have no way in for the board
             "takes_sketch": (spec if backend is None else backend.spec).takes_sketch,
@@ -98,6 +117,7 @@ class Roster:
             "min_size_px": spec.min_size_px,
             "max_size_px": spec.max_size_px,
             "size_step_px": spec.size_step_px,
+            "only_sizes_px": spec.only_sizes_px or None,
             "licence": spec.licence,
             "licence_url": spec.licence_url,
             "attribution": spec.attribution,

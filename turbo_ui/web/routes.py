@@ -1,4 +1,5 @@
-"""The plain HTTP routes beside Gradio's: the page's files, the examples, health."""
+"""The plain HTTP routes beside Gradio's: the page's files, the examples, the embedded model's
+licence, health."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from turbo_ui.catalog import ASSETS
+from turbo_ui.catalog import ASSETS, DOODLE
 from turbo_ui.web.board import STATIC, STATIC_URL
 from turbo_ui.web.roster import Roster
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EXAMPLES = ASSETS / "examples"
 EXAMPLES_URL = "/turbo-ui/examples"
+NOTICE = Path(DOODLE.source) / "NOTICE.md"
 
 
 class PageFiles(StaticFiles):
@@ -38,6 +40,10 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
     async def list_examples(request: Request) -> Response:
         return JSONResponse(examples, headers={"Cache-Control": "no-cache"})
 
+    async def notice(request: Request) -> Response:
+        # as plain text: a browser would save Markdown and not show it
+        return FileResponse(NOTICE, media_type="text/plain; charset=utf-8")
+
     async def healthz(request: Request) -> Response:
         is_ready = roster.is_ready()
         answer: dict[str, Any] = {"is_ready": is_ready, **roster.to_json(None)}
@@ -48,6 +54,7 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
     return [
         Route("/healthz", healthz),
         Route(EXAMPLES_URL, list_examples),
+        Route(f"/{DOODLE.licence_url}", notice),
         Mount(f"/{STATIC_URL}", PageFiles(directory=STATIC)),
     ]
 

@@ -33,13 +33,9 @@ from turbo_ui.settings import Settings
 from turbo_ui.web.drafts import Draft, Drafts, draft_of, model_of, request_id_of
 from turbo_ui.web.outbox import Header, Outbox, frame_header
 from turbo_ui.web.roster import Roster
-from turbo_ui.web.sheet import Patch, Sheet, patch_of
+from turbo_ui.web.sheet import Patch, Sheet, is_little, patch_of
 from turbo_ui.web.wire import Message
 from turbo_ui.web.wishes import Wishes
-
-INLINE_SHEET_PX = 512 * 512
-INLINE_PATCH_PX = 128 * 128
-"""So little is done on the event loop: it takes less than waking another thread does."""
 
 
 class PageSession:
@@ -70,6 +66,7 @@ class PageSession:
         self.drafts = Drafts()
         self.sheet = Sheet()
         self.sketch: Sketch | None = None
+        self.refined: Sketch | None = None  # held, as somebody's latents stay: see `latents`
         self.num_replaced = 0
         self.last_frame: tuple[int, Frame] | None = None
         self._is_saving = False
@@ -200,10 +197,10 @@ class PageSession:
         return self.wishes.request(spec, self.sketch)
 
     async def _refine_request(self, draft: Draft) -> FrameRequest:
-        spec = self.roster.spec(draft.model)
+        spec = self.roster.known(draft.model)
         plain = self.wishes.refine(spec, draft.params, None)
-        sketch = await self._sketch(draft, plain.width, plain.height)
-        return self.wishes.refine(spec, draft.params, sketch)
+        self.refined = await self._sketch(draft, plain.width, plain.height)
+        return self.wishes.refine(spec, draft.params, self.refined)
 
     async def _sketch(self, draft: Draft, width: int, height: int) -> Sketch | None:
         """The sketch that a draft brings, or the last one of a frame."""
@@ -219,7 +216,7 @@ class PageSession:
     async def _patched(self, width: int, height: int) -> Sketch:
         """The sheet with all that has come in laid on it."""
         patches = self.sheet.take_waiting()
-        if patches and _is_little(patches):
+        if patches and is_little(patches):
             return self._laid(patches, width, height)
         return await self.loop.run_in_executor(self.codec, self._laid, patches, width, height)
 
@@ -312,9 +309,3 @@ class PageSession:
         jpeg = await encoding
         header["timings"]["encode_ms"] = (self.clock() - begun) * 1000
         return header, jpeg
-
-
-def _is_little(patches: list[Patch]) -> bool:
-    sheets_px = [patch.sheet[0] * patch.sheet[1] for patch in patches]
-    num_px = sum(patch.num_px for patch in patches)
-    return num_px <= INLINE_PATCH_PX and max(sheets_px) <= INLINE_SHEET_PX

@@ -21,6 +21,10 @@ NUM_CHANNELS = 3
 MAX_WAITING = 64
 """So many patches wait at most; a page that keeps to the flow control has one or two."""
 
+INLINE_SHEET_PX = 512 * 512
+INLINE_PATCH_PX = 128 * 128
+"""So little is laid on the event loop: it takes less than waking another thread does."""
+
 Pair = tuple[int, int]
 
 
@@ -152,3 +156,10 @@ def _pair(value: Mapping[str, Any], name: str, least: int, most_x: int, most_y: 
         if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
             raise InvalidRequest(f"patch.{name}", found, allowed)
     return x, y
+
+
+def is_little(patches: Sequence[Patch]) -> bool:
+    """Whether these, one or more, are laid in less time than it takes to wake another thread."""
+    sheets_px = [patch.sheet[0] * patch.sheet[1] for patch in patches]
+    num_px = sum(patch.num_px for patch in patches)
+    return num_px <= INLINE_PATCH_PX and max(sheets_px) <= INLINE_SHEET_PX

@@ -174,8 +174,12 @@ def _add_generate(generate: Callable[..., Any]) -> None:
             gr.Number(0.6, label="strength"),
             gr.Number(0, label="seed", precision=0),
             gr.Number(0, label="num_inference_steps (0: the model's own)", precision=0),
-            gr.Number(0, label="size in pixels (0: the model's own)", precision=0),
+            # sizes are not rounded here: one that is not whole is told so
+            gr.Number(0, label="side of a square in pixels (0: see width and height)"),
             gr.Textbox(label="model"),
+            # last: a call of a client that names arguments up to here still means the same
+            gr.Number(0, label="width in pixels (0: the model's own)"),
+            gr.Number(0, label="height in pixels (0: the model's own)"),
         ]
         outputs = [gr.Image(label="picture", format="png"), gr.JSON(label="record")]
         start = gr.Button("generate")
@@ -196,6 +200,7 @@ def _calls(call: str, argument: str = "") -> str:
 
 
 def _sizes(models: Sequence[ModelSpec]) -> list[tuple[str, str]]:
-    """Auto, and the sides of the squares that some model draws."""
-    sides = {side for spec in models for side in spec.sizes_px if side % SIDE_STEP_PX == 0}
+    """Auto, and the sides of the squares that some model draws for the moving hand."""
+    drawing = [spec for spec in models if not is_remote(spec)]
+    sides = {side for spec in drawing for side in spec.sizes_px if side % SIDE_STEP_PX == 0}
     return [("Auto", AUTO), *((str(side), str(side)) for side in sorted(sides))]

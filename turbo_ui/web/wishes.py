@@ -58,9 +58,10 @@ class Wishes:
 
     def size_px(self, spec: ModelSpec) -> tuple[int, int]:
         """Width and height: as wished, held to what the model can draw."""
-        wished = (self.params.get(name) or spec.live_side_px for name in ("width", "height"))
-        width, height = (nearest_size_px(spec, side) for side in wished)
-        return width, height
+        width, height = spec.live_size
+        return spec.nearest_size(
+            self.params.get("width") or width, self.params.get("height") or height
+        )
 
     def request(self, spec: ModelSpec, image: Sketch | None) -> FrameRequest:
         """The request for a model: another than the wished one while that one loads."""
@@ -82,19 +83,10 @@ class Wishes:
         """
         own = Wishes(self.max_prompt_chars, {**self.params, **dict.fromkeys(OWN)})
         own.merge(changes)
-        side = spec.default_size_px
-        wished = (own.params["width"] or side, own.params["height"] or side)
-        width, height = (nearest_size_px(spec, each) for each in wished)
-        own.merge({"width": width, "height": height})
+        width, height = spec.default_size
+        size = spec.nearest_size(own.params["width"] or width, own.params["height"] or height)
+        own.merge(dict(zip(("width", "height"), size, strict=True)))
         return own.request(spec, image)
-
-
-def nearest_size_px(spec: ModelSpec, side: int) -> int:
-    """The side nearest to `side` that the model can draw."""
-    held = min(spec.max_size_px, max(spec.min_size_px, side))
-    return (
-        spec.min_size_px + round((held - spec.min_size_px) / spec.size_step_px) * spec.size_step_px
-    )
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

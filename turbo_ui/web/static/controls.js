@@ -61,7 +61,6 @@ export function closeListsOnTab() {
 export class Controls {
   constructor({ onChange, onSync }) {
     this.values = { ...DEFAULTS };
-    this.drawsSquares = false; // the way to the server knows no other shape
     this.onChange = onChange;
     this.onSync = onSync;
   }
@@ -128,7 +127,7 @@ export class Controls {
 
   /** The [width, height] of a model's picture in the chosen aspect, with the pixels of a square of `side`. */
   sizeOf(model, side) {
-    return model ? sizeFor(model, side, this.drawsSquares ? SQUARE : this.values.aspect) : [side, side];
+    return model ? sizeFor(model, side, this.values.aspect) : [side, side];
   }
 
   /** Where a model cannot draw the chosen aspect or size: what it does, in words. */

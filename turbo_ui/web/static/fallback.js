@@ -28,7 +28,9 @@ function ask(url) {
 export async function generate(base, params, sketch) {
   const image = sketch ? { url: await dataUrl(sketch), meta: { _type: "gradio.FileData" } } : null;
   const steps = params.num_inference_steps ?? 0;
-  const data = [params.prompt, image, params.strength, params.seed, steps, params.width, params.model];
+  const { prompt, strength, seed, model, width, height } = params;
+  const side = 0; // of a square: callers that know no width and height name one
+  const data = [prompt, image, strength, seed, steps, side, model, width, height];
   const asked = await fetch(new URL("gradio_api/call/generate", base), {
     method: "POST",
     headers: { "Content-Type": "application/json" },

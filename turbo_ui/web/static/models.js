@@ -130,13 +130,18 @@ function unitOf(bytes) {
 }
 
 function factsOf(model) {
-  const sides = [model.min_size_px, model.max_size_px];
-  const facts = [sides[0] === sides[1] ? `${sides[0]} px` : `${sides[0]}–${sides[1]} px`];
+  // of what its repository has not told yet nothing is said
+  const facts = model.is_provisional ? [] : [`${sizesOf(model)} px`];
   if (model.device) facts.push(model.device);
   if (model.file_hash) facts.push(`AutoV2 ${model.file_hash}`);
   if (model.is_remote) facts.push("runs elsewhere, only to refine");
   if (!model.takes_sketch) facts.push("draws from the prompt alone: the board is not sent");
   return facts;
+}
+
+function sizesOf({ min_size_px: min, max_size_px: max, only_sizes_px: only }) {
+  if (min === max) return `${min}`;
+  return only ? only.map(([width, height]) => `${width}×${height}`).join(", ") : `${min}–${max}`;
 }
 
 function showShare(bar, { state, progress }) {
@@ -168,8 +173,8 @@ function putLinked(host, text) {
 }
 
 function openElsewhere(link, url) {
-  // an address of the catalog or of an error: nothing but the web may be linked
-  if (/^https?:/.test(url)) link.href = url;
+  // an address of the catalog or of an error: nothing but the web and this app's own files may be linked
+  if (/^(https?:|turbo-ui\/)/.test(url)) link.href = url;
   link.target = "_blank";
   link.rel = "noreferrer";
   return link;

@@ -257,7 +257,6 @@ class Page {
   #showLane(way) {
     this.status.lane(way);
     this.lineup.canRefine = way !== "event";
-    this.controls.drawsSquares = way === "event";
     if (this.session?.models.length) this.#showModels(this.session.models, this.session.activeModel);
     if (way === "none" || way === "refused") this.picture.setWaiting("Waiting for the server");
   }

@@ -113,6 +113,7 @@ export class Session {
       const { header, payload } = await generate(this.base, params, image.isEmpty ? null : image.bytes);
       const arrival = { at: performance.now(), image: null };
       this.#frame({ ...header, request_id: requestId }, payload, "image/png", arrival);
+      await this.#drawnBy(header.request.model);
     } catch (error) {
       this.loop.finished(requestId);
       if (error instanceof TypeError) {
@@ -122,6 +123,16 @@ export class Session {
         this.page.onNotice(error.message, "error");
       }
     }
+  }
+
+  /** Of an event that another model drew: nothing else tells of models there, and sizes are the model's own. */
+  async #drawnBy(model) {
+    if (model === this.activeModel) return;
+    const health = await healthOf(this.base);
+    if (this.way !== "event") return;
+    this.models = health?.models ?? this.models;
+    this.activeModel = model;
+    this.page.onModels(this.models, model);
   }
 
   #laneState(state) {

@@ -3,6 +3,7 @@
 import { paperOf, ratioOf } from "./aspect.js";
 
 const SHAPE_WEIGHT = 4; // a shape that is missed is seen sooner than a size that is
+const ALIKE = 1e-9; // sizes that miss a wish equally but for rounding, such as one and the same turned
 const STRETCH = 0.08; // so much at most a sketch is stretched to fill a picture whose sides are rounded
 
 /**
@@ -11,6 +12,7 @@ const STRETCH = 0.08; // so much at most a sketch is stretched to fill a picture
  */
 export function sizeFor(model, side, aspect) {
   const ratio = ratioOf(aspect);
+  if (model.only_sizes_px) return nearest(model.only_sizes_px, side, ratio);
   // an upright picture is a wide one turned, whatever is rounded
   return ratio < 1 ? wideSize(model, side, 1 / ratio).reverse() : wideSize(model, side, ratio);
 }
@@ -20,9 +22,14 @@ function wideSize(model, side, ratio) {
   for (let width = model.min_size_px; width <= model.max_size_px; width += model.size_step_px) {
     sizes.push([width, nearestSide(model, width / ratio)]);
   }
+  return nearest(sizes, side, ratio);
+}
+
+/** The first of the sizes to which none is nearer. */
+function nearest(sizes, side, ratio) {
   const miss = ([width, height]) =>
     SHAPE_WEIGHT * missed(width / height, ratio) + missed(width * height, side * side);
-  return sizes.reduce((best, size) => (miss(size) < miss(best) ? size : best));
+  return sizes.reduce((best, size) => (miss(size) < miss(best) - ALIKE ? size : best));
 }
 
 /**
