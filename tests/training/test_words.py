@@ -1,14 +1,17 @@
 """How near words are to things, and what is asked of a text encoder."""
 
+import math
 from typing import cast
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
+from training.doodle.heads import Heads
 from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS
 from training.doodle.nearness import likeness_to
-from training.doodle.train_text import Heads, tell
+from training.doodle.train_text import tell
 
 
 def test_a_word_is_near_a_thing_by_one_of_its_names_or_by_all() -> None:
@@ -39,15 +42,36 @@ def test_rows_are_cut_behind_what_they_name_and_keep_their_order() -> None:
     looks = cast("Looks", FixedLooks())
     ids = torch.zeros(4, NUM_TOKENS, dtype=torch.long)
     things = [[(0, 0)], [(0, 0), (1, 0)], [(0, 0)] * 4, [(2, 0)]]
-    states, shown = tell(encoder, heads, looks, ids, things, torch.ones(4))
+    states, shown, like = tell(encoder, heads, looks, ids, things, torch.ones(4))
     assert states.shape == (4, WORD_TOKENS, TEXT_WIDTH)
     assert (states[:, :, 0] == torch.arange(WORD_TOKENS)).all()
     most = WORD_TOKENS + 3 * NUM_PARTS
     assert set(encoder.lengths) <= {WORD_TOKENS + num * NUM_PARTS for num in (1, 2, 3)}
     assert max(encoder.lengths) == most
     assert shown.isfinite()
+    assert like.item() == pytest.approx(math.log(3), abs=0.05), "all canvases are alike"
 
 
 class FixedLooks:
+    def concepts(self) -> torch.Tensor:
+        return torch.zeros(3, NUM_PARTS, NUM_NUMBERS)
+
     def canvases(self, things: list[list[tuple[int, int]]]) -> torch.Tensor:
         return torch.zeros(len(things), 3, NUM_PARTS, NUM_NUMBERS)
+
+
+def test_a_canvas_nearest_to_its_own_thing_is_told_from_the_others() -> None:
+    heads = Heads(torch.randn(3, 4))
+    looks = FixedLooks()
+    table = torch.randn(3, NUM_PARTS, NUM_NUMBERS)
+    looks.concepts = lambda: table
+    looks.canvases = lambda things: table[[row[0][0] for row in things]][:, None]
+    heads.canvas = torch.nn.Identity()
+    hidden = torch.zeros(1, WORD_TOKENS + NUM_PARTS, NUM_NUMBERS)
+    hidden[:, WORD_TOKENS:] = table[1]
+    right, wrong = (
+        heads.likeness_loss(hidden, cast("Looks", looks), [(concept, 0)], torch.ones(1)).item()
+        for concept in (1, 2)
+    )
+    assert right < 0.01
+    assert wrong > 10

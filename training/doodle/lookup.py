@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from diffusers.models.attention_processor import AttnProcessor
 
 from training.doodle.layout import attention_targets
 
@@ -17,13 +17,35 @@ NUM_TAUGHT_HEADS = 2
 """Of each layer; the other half stays free to look for words, colours and backgrounds."""
 
 
+class Places:
+    """Where the cells of a batch should look, on maps of any size.
+
+    Attributes:
+        is_forced: `(N,) bool`, of which rows the taught heads look there whatever they found.
+    """
+
+    def __init__(self, layout: torch.Tensor, forced_share: float = 0.0) -> None:
+        self._layout = layout
+        self.is_forced = (torch.rand(len(layout)) < forced_share).to(layout.device)
+        self._known: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def on(self, num_cells: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights `(N, cells, tokens)` and which cells have a place `(N, cells) bool`."""
+        if num_cells not in self._known:
+            self._known[num_cells] = attention_targets(self._layout, math.isqrt(num_cells))
+        return self._known[num_cells]
+
+
 class TaughtAttention:
     """diffusers' scaled-dot-product cross attention, which keeps the first heads' scores.
 
-    `log_shares`: `(N, heads, cells, tokens)`, the logarithm of what each token got last.
+    Attributes:
+        log_shares: `(N, heads, cells, tokens)`, the logarithm of what each token got last.
+        places: where the first heads of forced rows look instead; None forces nothing.
     """
 
     log_shares: torch.Tensor
+    places: Places | None = None
 
     def __call__(
         self, attn: Any, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor, **_: Any
@@ -36,33 +58,51 @@ class TaughtAttention:
                 (attn.to_v, encoder_hidden_states),
             )
         )
-        found = F.scaled_dot_product_attention(query, key, value)
-        taught = slice(NUM_TAUGHT_HEADS)
-        scores = query[:, taught] @ key[:, taught].transpose(2, 3) / math.sqrt(key.shape[3])
-        self.log_shares = scores.log_softmax(dim=-1)
+        scores = (query / math.sqrt(key.shape[3])) @ key.transpose(2, 3)
+        taught, free = scores.split([NUM_TAUGHT_HEADS, attn.heads - NUM_TAUGHT_HEADS], dim=1)
+        self.log_shares = taught.log_softmax(dim=-1)
+        shares = torch.cat([self._forced(self.log_shares.exp()), free.softmax(dim=-1)], dim=1)
+        found = shares.to(value.dtype) @ value
         return attn.to_out[0](found.transpose(1, 2).flatten(2))
+
+    def _forced(self, shares: torch.Tensor) -> torch.Tensor:
+        if self.places is None:
+            return shares
+        wanted, is_known = self.places.on(shares.shape[2])
+        here = (is_known & self.places.is_forced[:, None])[:, None, :, None]
+        return torch.where(here, wanted[:, None].to(shares.dtype), shares)
 
 
 class Lookup:
-    """Teaches the cross attention of a denoiser's middle and way up, which know what is where."""
+    """Teaches the cross attention of a denoiser's middle and way up, which know what is where.
+
+    All other attention is written out, too: for maps this small its gradient takes half as long on
+    a CPU as that of torch's fused one.
+    """
 
     def __init__(self, unet: Any) -> None:
+        unet.set_attn_processor(AttnProcessor())
         self.processors: list[TaughtAttention] = []
         for name, module in unet.named_modules():
             if name.endswith("attn2") and name.startswith(("mid_block", "up_blocks")):
                 self.processors.append(TaughtAttention())
                 module.set_processor(self.processors[-1])
 
-    def loss(self, layout: torch.Tensor) -> torch.Tensor:
+    def show(self, places: Places) -> None:
+        """Let the next call look at the right places, in the rows that are forced.
+
+        A denoiser that looks at wrong places learns not to trust what it finds, and one that does
+        not trust it has no reason to look better.
+        """
+        for processor in self.processors:
+            processor.places = places
+
+    def loss(self, places: Places) -> torch.Tensor:
         """Mean cross entropy, in nats, of where the last call looked in cells that hold a named
-        thing; `layout`: `(N, 4, 7)`."""
-        targets: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        thing."""
         losses = []
         for processor in self.processors:
-            side = math.isqrt(processor.log_shares.shape[2])
-            if side not in targets:
-                targets[side] = attention_targets(layout, side)
-            wanted, is_known = targets[side]
+            wanted, is_known = places.on(processor.log_shares.shape[2])
             missed = -(processor.log_shares * wanted[:, None]).sum(-1).mean(1)  # (N, cells)
             losses.append((missed * is_known).sum() / is_known.sum().clamp(min=1))
         return torch.stack(losses).mean()

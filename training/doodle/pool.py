@@ -83,9 +83,9 @@ def sample_pairs(rng: np.random.Generator, concepts: list[Concept], num: int) ->
             is_plain = scene.background is scenes.WHITE
             for _ in range(_SKETCHES_A_SCENE):
                 caption = unnamed(rng, scene.caption) if is_plain else scene.caption
-                layout = layout_of(scene, caption == scene.caption)
                 board, bends = sketch.draw(rng, scene)
                 followed = [bend.eased(FOLLOWED) for bend in bends]
+                layout = layout_of(scene, followed, caption == scene.caption)
                 picture = scenes.render(scene, followed)
                 pairs.append(Pair(board, picture, caption, False, layout))
     return pairs[:num]

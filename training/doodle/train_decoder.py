@@ -18,9 +18,10 @@ from training.doodle import run
 from training.doodle.data import load_concepts
 from training.doodle.losses import picture_loss
 from training.doodle.model import build_scheduler, build_unet, sigmas
+from training.doodle.noise import noised, sample_timesteps
 from training.doodle.pool import encode, freeze_autoencoder, sample_pairs
 from training.doodle.train_autoencoder import to_tensor
-from training.doodle.train_unet import load_text_encoder, noised, sample_timesteps
+from training.doodle.train_unet import load_text_encoder
 from turbo_ui.backends.compute import keep_memory
 
 _RIM_PX = 6

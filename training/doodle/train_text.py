@@ -17,16 +17,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTokenizer
 
-from training.doodle import run, scenes
-from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
-from training.doodle.data import COLOURS, load_concepts
+from training.doodle import run
+from training.doodle.canvas import NUM_PARTS, Looks
+from training.doodle.data import load_concepts
+from training.doodle.heads import Heads
 from training.doodle.lexicon import Lexicon
-from training.doodle.model import (
-    NUM_CANVASES,
-    TEXT_WIDTH,
-    WORD_TOKENS,
-    build_text_encoder,
-)
+from training.doodle.model import NUM_CANVASES, TEXT_WIDTH, WORD_TOKENS, build_text_encoder
 from training.doodle.muon import optimisers
 from training.doodle.nearness import Words
 from training.doodle.pool import freeze_autoencoder
@@ -39,49 +35,9 @@ from training.doodle.words import (
 )
 from turbo_ui.backends.compute import keep_memory
 
-_TEMPERATURE = 0.07
-_WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "moved": 30.0}
+_WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "like": 0.3, "moved": 30.0}
 _EMPTY_SHARE = 0.1  # of rows that show one canvas more than they name things
 _HEADS_ALONE = 300  # steps, where an encoder is there and its read-outs are not
-
-
-class Heads(nn.Module):
-    """Linear read-outs that make the hidden states hold what the denoiser will need."""
-
-    def __init__(self, concept_vectors: torch.Tensor):
-        super().__init__()
-        self.canvas = nn.Linear(TEXT_WIDTH, NUM_NUMBERS)
-        self.place = nn.Linear(TEXT_WIDTH, NUM_CANVASES * NUM_PARTS)
-        self.meaning = nn.Linear(TEXT_WIDTH, concept_vectors.shape[1])
-        self.concepts = nn.Parameter(concept_vectors.clone())
-        self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
-        self.turn = nn.Linear(TEXT_WIDTH, 4)
-        self.background = nn.Linear(TEXT_WIDTH, 1 + len(scenes.BACKGROUNDS))
-        # After the end of a caption: the second and third named thing; the first is the meaning.
-        self.later = nn.ModuleList(nn.Linear(TEXT_WIDTH, concept_vectors.shape[1]) for _ in "23")
-        self.closing_colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
-
-    def concept_logits(self, hidden: torch.Tensor, turn: int = 0) -> torch.Tensor:
-        """Cosine logits `(N, concepts)`; `turn` 0 reads what a token means."""
-        read = self.meaning if turn == 0 else self.later[turn - 1]
-        meaning = F.normalize(read(hidden), dim=-1)
-        return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
-
-    def canvas_loss(
-        self, hidden: torch.Tensor, looks: torch.Tensor, weights: torch.Tensor
-    ) -> torch.Tensor:
-        """How far what the canvases tell of each part is from `looks`, `(N, 1 to 3, 64, 48)`.
-
-        Each state tells its place too: so attention can find it.
-
-        Returns:
-            The sum over rows, each times its weight.
-        """
-        states = hidden[:, WORD_TOKENS:]
-        error = (self.canvas(states).view_as(looks) - looks).square().mean(dim=(1, 2, 3))
-        places = torch.arange(states.shape[1]).repeat(len(states))
-        found = F.cross_entropy(self.place(states).flatten(0, 1), places)
-        return (error * weights).sum() + 0.1 * found * weights.sum()
 
 
 def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads) -> torch.Tensor:
@@ -131,7 +87,7 @@ def tell(
     ids: torch.Tensor,
     things: list[list[tuple[int, int]]],
     weights: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What the encoder says of some rows, and how far their canvases are from the right ones.
 
     The encoder is causal: a row is cut behind the canvases of what it names, which halves the work.
@@ -143,19 +99,22 @@ def tell(
         weights: of each row `(N,)`.
 
     Returns:
-        States of the words `(N, WORD_TOKENS, TEXT_WIDTH)`, and the canvases' mean error.
+        States of the words `(N, WORD_TOKENS, TEXT_WIDTH)`, the canvases' mean error, and how
+        surely each first canvas is told from those of all other things.
     """
     drawn = torch.tensor([len(named) for named in things])
     drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(max=NUM_CANVASES)
     states = torch.zeros(len(ids), WORD_TOKENS, TEXT_WIDTH)
-    shown = torch.zeros(())
+    shown, like = torch.zeros(()), torch.zeros(())
     for num in drawn.unique().tolist():
         rows = torch.nonzero(drawn == num)[:, 0]
         hidden = encoder(input_ids=ids[rows, : WORD_TOKENS + num * NUM_PARTS])[0].float()
         states = states.index_copy(0, rows, hidden[:, :WORD_TOKENS])
         wanted = looks.canvases([things[row] for row in rows.tolist()])[:, :num]
         shown = shown + heads.canvas_loss(hidden, wanted, weights[rows])
-    return states, shown / weights.sum()
+        firsts = [things[row][0] for row in rows.tolist()]
+        like = like + heads.likeness_loss(hidden, looks, firsts, weights[rows])
+    return states, shown / weights.sum(), like / weights.sum()
 
 
 def losses(
@@ -182,15 +141,15 @@ def losses(
     meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
     cosine = F.cosine_similarity(heads.meaning(meant), words.meanings[picked][None], dim=-1)
     logits = heads.concept_logits(meant).log_softmax(-1)
-    few = slice(args.words_with_canvas)
-    told, shown = tell(
+    seen = words.pick_known(args.words_with_canvas)
+    told, shown, like = tell(
         encoder,
         heads,
         looks,
-        torch.cat([torch.tensor([each.ids for each in captions]), words.long_ids[picked[few]]]),
+        torch.cat([torch.tensor([each.ids for each in captions]), words.long_ids[seen]]),
         [[*zip(each.concepts, each.colours, strict=True)] for each in captions]
-        + [[(int(row.argmax()), 0)] for row in nearest[few]],
-        torch.cat([torch.ones(len(captions)), nearest[few].amax(-1)]),
+        + [[(int(row.argmax()), 0)] for row in words.nearest[seen]],
+        torch.ones(len(captions) + len(seen)),
     )
     caption_hidden = told[: len(captions)]
     found = {
@@ -198,6 +157,7 @@ def losses(
         "relation": -(nearest[None] * logits).sum(-1).mean(),
         "named": caption_loss(caption_hidden, captions, heads),
         "shown": shown,
+        "like": like,
     }
     if anchor is not None:
         with torch.no_grad():
@@ -240,9 +200,10 @@ def main() -> None:
     parser.add_argument(
         "--words-with-canvas",
         type=int,
-        default=24,
-        help="of each batch: more tokens than all the rest",
+        default=64,
+        help="beside each batch of words and captions; most of the tokens",
     )
+    parser.add_argument("--captions", type=int, default=24, help="of each batch")
     parser.add_argument("--bf16", action="store_true", help="compute in bf16, weights stay fp32")
     parser.add_argument(
         "--anchored",
@@ -273,7 +234,7 @@ def main() -> None:
         encoder.requires_grad_(step >= num_alone)
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
-        captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.batch_size // 3)]
+        captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.captions)]
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
             found = losses(encoder, heads, looks, words, captions, args, anchor)
         for optimiser in both:

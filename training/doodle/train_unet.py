@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
 from training.doodle import run
-from training.doodle.lookup import Lookup
+from training.doodle.lookup import Lookup, Places
 from training.doodle.model import (
     build_scheduler,
     build_text_encoder,
@@ -22,20 +22,23 @@ from training.doodle.model import (
     sigmas,
 )
 from training.doodle.muon import optimisers
-from training.doodle.pool import freeze_autoencoder, load_held_out, load_pool
+from training.doodle.noise import noised, sample_timesteps
+from training.doodle.pool import (
+    CANONICAL_SHARE,
+    freeze_autoencoder,
+    load_held_out,
+    load_pool,
+)
 from training.doodle.whitening import folded, whiten, whitening_of
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-FIRST_TIMESTEP = 280
-LAST_SKETCHED = 930  # beyond it the sketch is all but gone, and only text is asked to be painted
 _BEND = 1.0
 """Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
 _WHITENED_CAPTIONS = 256
 _OUTER = ("conv_in", "conv_out", "add_embedding")
 _LOOKUP_WEIGHT = 0.15
 """Beside a loss of some 0.1: the cross entropy of where to look begins at 4 nats."""
-FREE_TIMESTEP = 970  # from here on any board may lie under text-to-image
 
 
 def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
@@ -46,37 +49,6 @@ def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
         raise SystemExit("train the text encoder first: python -m training.doodle.train_text")
     encoder.load_state_dict(state["model"])
     return tokenizer, encoder.eval().requires_grad_(False)
-
-
-def sample_timesteps(canonical: torch.Tensor) -> torch.Tensor:
-    """Where sketches live for pairs with a sketch; high noise, often all of it, for text alone."""
-    num = len(canonical)
-    # Triangle-like density, most around 0.6 of the schedule.
-    middle = (torch.rand(num) + torch.rand(num)) / 2
-    sketched = FIRST_TIMESTEP + middle * (LAST_SKETCHED - FIRST_TIMESTEP)
-    wide = FIRST_TIMESTEP + torch.rand(num) * (1000 - FIRST_TIMESTEP)
-    text_only = torch.where(torch.rand(num) < 0.45, torch.full((num,), 999.0), wide)
-    return torch.where(canonical, text_only, sketched).long().clamp(0, 999)
-
-
-def noised(
-    sketches: torch.Tensor, canonical: torch.Tensor, timesteps: torch.Tensor, sigma: torch.Tensor
-) -> torch.Tensor:
-    """Scaled network input `(N, 32, 16, 16)`: sketch latents plus σ noise, over √(σ² + 1).
-
-    Near the end of the schedule text-to-image must not depend on what lies under the noise: other
-    sheets' sketches and nothing at all (how diffusers starts text-to-image) take the blank board's
-    place.
-    """
-    num = len(sketches)
-    is_free = canonical & (timesteps >= FREE_TIMESTEP)
-    draw = torch.rand(num, device=sketches.device)
-    other = sketches[torch.randperm(num, device=sketches.device)]
-    shape = (num, 1, 1, 1)
-    under = torch.where((is_free & (draw < 0.3)).view(shape), other, sketches)
-    under = torch.where((is_free & (draw > 0.6)).view(shape), torch.zeros_like(under), under)
-    sigma = sigma.view(shape)
-    return (under + sigma * torch.randn_like(under)) / (sigma**2 + 1).sqrt()
 
 
 def latent_loss(predicted: torch.Tensor, target: torch.Tensor, blank: torch.Tensor) -> torch.Tensor:
@@ -155,6 +127,15 @@ def errors(unet: Any, encoder: Any, pairs: dict, blank: torch.Tensor, seed: int 
     return found
 
 
+def mixed(canonical: torch.Tensor, text_share: float) -> torch.Tensor:
+    """A round through the pool in random order: all sketches, and so many pairs of text alone that
+    they are `text_share` of it, if there are as many."""
+    sketched, text = torch.nonzero(~canonical)[:, 0], torch.nonzero(canonical)[:, 0]
+    num_text = int(len(sketched) * text_share / (1 - text_share))
+    rows = torch.cat([sketched, text[torch.randperm(len(text))[:num_text]]])
+    return rows[torch.randperm(len(rows))]
+
+
 class Trainer:
     """One worker: its batches and the step; the first also keeps checkpoints and sheets."""
 
@@ -190,7 +171,7 @@ class Trainer:
         size = self.args.batch_size // self.args.workers
         if len(self.order) < size:
             self.pool = load_pool(self.args.pool_shards)
-            self.order = torch.randperm(len(self.pool["sketch"]))
+            self.order = mixed(self.pool["canonical"], self.args.text_share)
             # Each worker has its own dice: a share of the pool keeps rounds equally long.
             self.order = self.order[: len(self.order) // self.args.workers]
         picked, self.order = self.order[:size], self.order[size:]
@@ -206,14 +187,18 @@ class Trainer:
         target = pool["target"][picked].float().to(device)
         canonical = pool["canonical"][picked].to(device)
         timesteps = sample_timesteps(canonical.cpu()).to(device)
-        with torch.no_grad():
-            context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0]
+        with torch.no_grad(), self._fast():
+            context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0].float()
         x = noised(under, canonical, timesteps, self.level[timesteps])
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.args.bf16):
+        # Fewer and fewer: at the end the denoiser is on its own, as it will be.
+        forced = self.args.forced * (1 - step / self.args.steps)
+        places = Places(pool["layout"][picked].to(device), forced)
+        self.lookup.show(places)
+        with self._fast():
             predicted = self.unet(x, timesteps, context).sample
         loss = latent_loss(predicted.float(), target, self.blank)
-        lookup = self.lookup.loss(pool["layout"][picked].to(device))
+        lookup = self.lookup.loss(places)
         self.unet.zero_grad(set_to_none=True)
         (loss + _LOOKUP_WEIGHT * lookup).backward()
         if self.args.workers > 1:
@@ -224,6 +209,9 @@ class Trainer:
         if self.rank == 0:
             self.average.update(self.unet)
         return {"loss": loss.item(), "lookup": lookup.item()}
+
+    def _fast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16)
 
     def save(self, step: int, held_out: dict[str, torch.Tensor]) -> None:
         state = {
@@ -284,6 +272,15 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=31)
     parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
+    parser.add_argument(
+        "--text-share", type=float, default=CANONICAL_SHARE, help="of pairs without a sketch"
+    )
+    parser.add_argument(
+        "--forced",
+        type=float,
+        default=0.5,
+        help="share of pairs whose lookups are set right, at first; it falls to 0",
+    )
     parser.add_argument("--sheet-every", type=int, default=500)
     parser.add_argument(
         "--workers",
