@@ -150,10 +150,21 @@ def leave(status: int) -> None:
 
 
 def _put_on_offer(setting: str, model: str | None, specs: list[ModelSpec]) -> str | None:
-    """The id of the model that a setting names, which joins the others if it is new."""
+    """The id of the model that a setting names, which joins the others if it is new.
+
+    Raises:
+        InvalidSetting: the remote model is not set up, or is to follow the hand.
+        InvalidRequest: there is no such model.
+    """
     if model is None:
         return None
+    if model == "remote" and catalog.find(model, tuple(specs)) is None:
+        allowed = "a model that is set up: remote needs remote_base_url"
+        raise InvalidSetting(setting, model, allowed)
     spec = own_models.spec_for(model, tuple(specs), setting)
+    if setting == "model" and spec.family == "remote":
+        allowed = "a model that may follow the hand; remote only refines, as refine_model"
+        raise InvalidSetting(setting, model, allowed)
     if spec not in specs:
         specs.append(spec)
     return spec.id

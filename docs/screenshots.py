@@ -12,7 +12,7 @@ from harness.app_process import AppProcess
 from harness.drawer import Drawer
 
 IMAGES = Path(__file__).parent / "images"
-EXAMPLE = 6
+EXAMPLE = 3
 """Which of the examples is on the board."""
 
 SCREENS = {
@@ -36,7 +36,7 @@ def main() -> None:
                 drawer.page.locator(".example").nth(EXAMPLE).click()
                 # one stroke that fits the picture, so that the strip has something to show
                 drawer.page.locator("#board .swatch[data-color='#46a758']").click()
-                drawer.stroke(0.86, 0.12)
+                drawer.stroke(0.28, 0.12)
                 drawer.wait_for_rest()
                 drawer.page.mouse.move(2, 2)
                 drawer.page.evaluate("scrollTo(0, 0)")  # choosing an example scrolls a phone

@@ -153,6 +153,24 @@ def test_what_is_no_model_is_told_by_name_value_and_what_is_allowed(
     assert "a hub id (owner/name or owner/name@revision)" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "remote"), "model is 'remote'; allowed: a model that is set up"),
+        (("--refine-model", "remote"), "refine_model is 'remote'; allowed: a model that is set up"),
+        (
+            ("--model", "remote", "--remote-base-url", "http://127.0.0.1:9/v1"),
+            "model is 'remote'; allowed: a model that may follow the hand",
+        ),
+    ],
+)
+def test_a_remote_model_that_cannot_do_what_is_asked_ends_the_start(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--port", "0"]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_pickle_is_refused_with_the_reason_and_the_app_draws(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     path.write_bytes(pickle.dumps({"weights": [1.0] * 100}))

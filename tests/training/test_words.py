@@ -1,7 +1,7 @@
 """How near words are to things, and what is asked of a text encoder."""
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_rows_are_cut_behind_what_they_name_and_keep_their_order() -> None:
     looks = cast("Looks", FixedLooks())
     ids = torch.zeros(4, NUM_TOKENS, dtype=torch.long)
     things = [[(0, 0)], [(0, 0), (1, 0)], [(0, 0)] * 4, [(2, 0)]]
-    states, shown, like = tell(encoder, heads, looks, ids, things, torch.ones(4))
+    states, shown, like = tell(encoder, heads, looks, ids, things)
     assert states.shape == (4, WORD_TOKENS, TEXT_WIDTH)
     assert (states[:, :, 0] == torch.arange(WORD_TOKENS)).all()
     most = WORD_TOKENS + 3 * NUM_PARTS
@@ -60,18 +60,16 @@ class FixedLooks:
         return torch.zeros(len(things), 3, NUM_PARTS, NUM_NUMBERS)
 
 
-def test_a_canvas_nearest_to_its_own_thing_is_told_from_the_others() -> None:
-    heads = Heads(torch.randn(3, 4))
-    looks = FixedLooks()
+def test_canvases_nearest_to_their_own_things_are_told_from_the_others() -> None:
+    heads: Any = Heads(torch.randn(3, 4))
+    looks: Any = FixedLooks()
     table = torch.randn(3, NUM_PARTS, NUM_NUMBERS)
     looks.concepts = lambda: table
     looks.canvases = lambda things: table[[row[0][0] for row in things]][:, None]
     heads.canvas = torch.nn.Identity()
-    hidden = torch.zeros(1, WORD_TOKENS + NUM_PARTS, NUM_NUMBERS)
-    hidden[:, WORD_TOKENS:] = table[1]
-    right, wrong = (
-        heads.likeness_loss(hidden, cast("Looks", looks), [(concept, 0)], torch.ones(1)).item()
-        for concept in (1, 2)
-    )
-    assert right < 0.01
-    assert wrong > 10
+    hidden = torch.zeros(2, WORD_TOKENS + 2 * NUM_PARTS, NUM_NUMBERS)
+    hidden[:, WORD_TOKENS:] = torch.cat([table[1], table[2]])
+    right = [[(1, 0), (2, 0)], [(1, 0)]]  # behind what is named lies an empty one
+    assert heads.likeness_loss(hidden, looks, right).item() < 0.01
+    for wrong in ([[(2, 0), (2, 0)], [(1, 0)]], [[(1, 0), (1, 0)], [(1, 0)]]):
+        assert heads.likeness_loss(hidden, looks, wrong).item() > 5

@@ -38,50 +38,48 @@ class Heads(nn.Module):
         meaning = F.normalize(read(hidden), dim=-1)
         return meaning @ F.normalize(self.concepts, dim=-1).T / _TEMPERATURE
 
-    def canvas_loss(
-        self, hidden: torch.Tensor, looks: torch.Tensor, weights: torch.Tensor
-    ) -> torch.Tensor:
+    def canvas_loss(self, hidden: torch.Tensor, looks: torch.Tensor) -> torch.Tensor:
         """How far what the canvases tell of each part is from `looks`, `(N, 1 to 3, 64, 48)`.
 
         Each state tells its place too: so attention can find it.
 
         Returns:
-            The sum over rows, each times its weight.
+            The sum over rows.
         """
         states = hidden[:, WORD_TOKENS:]
         error = (self.canvas(states).view_as(looks) - looks).square().mean(dim=(1, 2, 3))
         places = torch.arange(states.shape[1]).repeat(len(states))
         found = F.cross_entropy(self.place(states).flatten(0, 1), places)
-        return (error * weights).sum() + 0.1 * found * weights.sum()
+        return error.sum() + 0.1 * found * len(states)
 
     def likeness_loss(
-        self,
-        hidden: torch.Tensor,
-        looks: Looks,
-        firsts: list[tuple[int, int]],
-        weights: torch.Tensor,
+        self, hidden: torch.Tensor, looks: Looks, things: list[list[tuple[int, int]]]
     ) -> torch.Tensor:
-        """Cross entropy of which thing the first canvas is most like, in nats.
+        """Cross entropy of which thing each canvas is most like, in nats.
 
         The squared error alone is least at the mean of what a word may stand for, which looks like
         nothing.
 
         Args:
-            hidden: states of a row, `(N, WORD_TOKENS + 64 or more, TEXT_WIDTH)`.
+            hidden: states of rows, `(N, WORD_TOKENS + 64 or more, TEXT_WIDTH)`.
             looks: of all things; the others are shown in their own colours.
-            firsts: (concept, colour) of what each row names first.
-            weights: of each row `(N,)`.
+            things: of each row (concept, colour) of what it names, one at least.
 
         Returns:
-            The sum over rows, each times its weight.
+            The sum over rows of the mean of what each names and has a canvas for.
         """
-        states = hidden[:, WORD_TOKENS : WORD_TOKENS + NUM_PARTS]
-        told = self.canvas(states).flatten(1).float()
-        concepts = torch.tensor([concept for concept, _ in firsts])
-        others = looks.concepts().flatten(1)
-        wanted = looks.canvases([[first] for first in firsts])[:, 0].flatten(1)
-        distance = torch.cdist(told, others).square()
-        own = (told - wanted).square().sum(1)
-        distance = distance.scatter(1, concepts[:, None], own[:, None])
+        told = self.canvas(hidden[:, WORD_TOKENS:]).float().unflatten(1, (-1, NUM_PARTS))
+        named = [
+            (row, slot, *thing)
+            for row, each in enumerate(things)
+            for slot, thing in enumerate(each[: told.shape[1]])
+        ]
+        rows, slots, concepts, _ = torch.tensor(named).T
+        own = looks.canvases([[thing[2:]] for thing in named])[:, 0].flatten(1)
+        shown, others = told[rows, slots].flatten(1), looks.concepts().flatten(1)
+        distance = torch.cdist(shown, others).square()
+        of_own = (shown - own).square().sum(1)
+        distance = distance.scatter(1, concepts[:, None], of_own[:, None])
         logits = -distance / (others.shape[1] * _LIKENESS_SPREAD)
-        return (F.cross_entropy(logits, concepts, reduction="none") * weights).sum()
+        missed = F.cross_entropy(logits, concepts, reduction="none")
+        return (missed / torch.bincount(rows)[rows]).sum()

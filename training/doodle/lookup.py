@@ -60,7 +60,7 @@ class TaughtAttention:
         )
         scores = (query / math.sqrt(key.shape[3])) @ key.transpose(2, 3)
         taught, free = scores.split([NUM_TAUGHT_HEADS, attn.heads - NUM_TAUGHT_HEADS], dim=1)
-        self.log_shares = taught.log_softmax(dim=-1)
+        self.log_shares = taught.float().log_softmax(dim=-1)
         shares = torch.cat([self._forced(self.log_shares.exp()), free.softmax(dim=-1)], dim=1)
         found = shares.to(value.dtype) @ value
         return attn.to_out[0](found.transpose(1, 2).flatten(2))
@@ -76,12 +76,13 @@ class TaughtAttention:
 class Lookup:
     """Teaches the cross attention of a denoiser's middle and way up, which know what is where.
 
-    All other attention is written out, too: for maps this small its gradient takes half as long on
-    a CPU as that of torch's fused one.
+    On a CPU all other attention is written out, too: for maps this small its gradient takes half
+    as long as that of torch's fused one.
     """
 
     def __init__(self, unet: Any) -> None:
-        unet.set_attn_processor(AttnProcessor())
+        if unet.device.type == "cpu":
+            unet.set_attn_processor(AttnProcessor())
         self.processors: list[TaughtAttention] = []
         for name, module in unet.named_modules():
             if name.endswith("attn2") and name.startswith(("mid_block", "up_blocks")):
@@ -89,7 +90,7 @@ class Lookup:
                 module.set_processor(self.processors[-1])
 
     def show(self, places: Places) -> None:
-        """Let the next call look at the right places, in the rows that are forced.
+        """From now on look at the right places, in the rows that are forced.
 
         A denoiser that looks at wrong places learns not to trust what it finds, and one that does
         not trust it has no reason to look better.
@@ -97,12 +98,13 @@ class Lookup:
         for processor in self.processors:
             processor.places = places
 
-    def loss(self, places: Places) -> torch.Tensor:
+    def loss(self) -> torch.Tensor:
         """Mean cross entropy, in nats, of where the last call looked in cells that hold a named
-        thing."""
+        thing, by the places that were shown."""
         losses = []
         for processor in self.processors:
-            wanted, is_known = places.on(processor.log_shares.shape[2])
+            assert processor.places is not None, "show places first"
+            wanted, is_known = processor.places.on(processor.log_shares.shape[2])
             missed = -(processor.log_shares * wanted[:, None]).sum(-1).mean(1)  # (N, cells)
             losses.append((missed * is_known).sum() / is_known.sum().clamp(min=1))
         return torch.stack(losses).mean()

@@ -41,13 +41,22 @@ class Words:
         vectors = [lexicon.vectors(group) for group in names]
         likeness += _VECTORS_SHARE * likeness_to(lexicon.vectors(words), vectors)
         likeness += _LINKS_SHARE * lexicon.links(words, names)
-        told = [teacher(lexicon.definitions(c.name, c.label) or [c.name]) for c in concepts]
-        likeness += _TOLD_SHARE * closest(self.meanings, told)
+        told = [lexicon.definitions(c.name, c.label) for c in concepts]
+        likeness += _TOLD_SHARE * self._told(teacher, told)
         self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
         self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
         tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
         self.long_ids = tokenizer(words, **tokens)["input_ids"]
+
+    def _told(self, teacher: Teacher, definitions: list[list[str]]) -> torch.Tensor:
+        """Cosine to the nearest definition of each concept; of one without any, the others' mean:
+        a name in its place would be nearer to every word than a definition is."""
+        has_one = torch.tensor([bool(each) for each in definitions])
+        found = closest(self.meanings, [teacher(each) for each in definitions if each])
+        likeness = found.mean(dim=1, keepdim=True).repeat(1, len(definitions))
+        likeness[:, has_one] = found
+        return likeness
 
     def pick_known(self, num: int) -> torch.Tensor:
         """Indices of words with something to show, each as often as the teacher is sure of it."""

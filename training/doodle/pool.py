@@ -22,9 +22,11 @@ from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool"
+POOL_DIR = run.RUN_DIR / "pool-2"
+"""Another number where shards would differ: in those before, things were looked up where they had
+been before a hand drew them."""
 SHARD_PAIRS = 512
-CANONICAL_SHARE = 0.34
+CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
 """How much of a hand's wobble the picture keeps; place, turn and proportions it follows wholly.
 

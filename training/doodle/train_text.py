@@ -86,7 +86,6 @@ def tell(
     looks: Looks,
     ids: torch.Tensor,
     things: list[list[tuple[int, int]]],
-    weights: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What the encoder says of some rows, and how far their canvases are from the right ones.
 
@@ -96,11 +95,10 @@ def tell(
     Args:
         ids: `(N, NUM_TOKENS)`.
         things: of each row (concept, colour) of what it names.
-        weights: of each row `(N,)`.
 
     Returns:
         States of the words `(N, WORD_TOKENS, TEXT_WIDTH)`, the canvases' mean error, and how
-        surely each first canvas is told from those of all other things.
+        surely each is told from those of all other things.
     """
     drawn = torch.tensor([len(named) for named in things])
     drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(max=NUM_CANVASES)
@@ -110,11 +108,10 @@ def tell(
         rows = torch.nonzero(drawn == num)[:, 0]
         hidden = encoder(input_ids=ids[rows, : WORD_TOKENS + num * NUM_PARTS])[0].float()
         states = states.index_copy(0, rows, hidden[:, :WORD_TOKENS])
-        wanted = looks.canvases([things[row] for row in rows.tolist()])[:, :num]
-        shown = shown + heads.canvas_loss(hidden, wanted, weights[rows])
-        firsts = [things[row][0] for row in rows.tolist()]
-        like = like + heads.likeness_loss(hidden, looks, firsts, weights[rows])
-    return states, shown / weights.sum(), like / weights.sum()
+        named = [things[row] for row in rows.tolist()]
+        shown = shown + heads.canvas_loss(hidden, looks.canvases(named)[:, :num])
+        like = like + heads.likeness_loss(hidden, looks, named)
+    return states, shown / len(ids), like / len(ids)
 
 
 def losses(
@@ -149,7 +146,6 @@ def losses(
         torch.cat([torch.tensor([each.ids for each in captions]), words.long_ids[seen]]),
         [[*zip(each.concepts, each.colours, strict=True)] for each in captions]
         + [[(int(row.argmax()), 0)] for row in words.nearest[seen]],
-        torch.ones(len(captions) + len(seen)),
     )
     caption_hidden = told[: len(captions)]
     found = {

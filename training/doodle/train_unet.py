@@ -23,12 +23,7 @@ from training.doodle.model import (
 )
 from training.doodle.muon import optimisers
 from training.doodle.noise import noised, sample_timesteps
-from training.doodle.pool import (
-    CANONICAL_SHARE,
-    freeze_autoencoder,
-    load_held_out,
-    load_pool,
-)
+from training.doodle.pool import freeze_autoencoder, load_held_out, load_pool
 from training.doodle.whitening import folded, whiten, whitening_of
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
@@ -128,8 +123,12 @@ def errors(unet: Any, encoder: Any, pairs: dict, blank: torch.Tensor, seed: int 
 
 
 def mixed(canonical: torch.Tensor, text_share: float) -> torch.Tensor:
-    """A round through the pool in random order: all sketches, and so many pairs of text alone that
-    they are `text_share` of it, if there are as many."""
+    """A round through the pool in random order: all sketches, and some pairs of text alone.
+
+    Args:
+        canonical: which pairs are text alone, `(N,) bool`.
+        text_share: of the round, below 1; less where the pool has no more.
+    """
     sketched, text = torch.nonzero(~canonical)[:, 0], torch.nonzero(canonical)[:, 0]
     num_text = int(len(sketched) * text_share / (1 - text_share))
     rows = torch.cat([sketched, text[torch.randperm(len(text))[:num_text]]])
@@ -198,7 +197,7 @@ class Trainer:
         with self._fast():
             predicted = self.unet(x, timesteps, context).sample
         loss = latent_loss(predicted.float(), target, self.blank)
-        lookup = self.lookup.loss(places)
+        lookup = self.lookup.loss()
         self.unet.zero_grad(set_to_none=True)
         (loss + _LOOKUP_WEIGHT * lookup).backward()
         if self.args.workers > 1:
@@ -273,13 +272,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=31)
     parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
     parser.add_argument(
-        "--text-share", type=float, default=CANONICAL_SHARE, help="of pairs without a sketch"
+        "--text-share", type=float, default=0.15, help="of pairs without a sketch, 0 to 0.9"
     )
     parser.add_argument(
         "--forced",
         type=float,
-        default=0.5,
-        help="share of pairs whose lookups are set right, at first; it falls to 0",
+        default=0.6,
+        help="share of pairs whose lookups are set right, at first; it falls to 0 at --steps",
     )
     parser.add_argument("--sheet-every", type=int, default=500)
     parser.add_argument(
@@ -289,6 +288,11 @@ def main() -> None:
         help="processes of one thread each: on a CPU two of them outrun one of two threads",
     )
     args = parser.parse_args()
+    for name, most in (("text_share", 0.9), ("forced", 1.0)):
+        if not 0 <= getattr(args, name) <= most:
+            parser.error(
+                f"--{name.replace('_', '-')} is {getattr(args, name)}; allowed: 0 to {most}"
+            )
     (run.RUN_DIR / "workers").unlink(missing_ok=True)
     if args.workers == 1:
         work(0, args)
