@@ -139,11 +139,17 @@ def test_other_sizes_and_shapes(checkpoint: MakeCheckpoint, vae_kind: str) -> No
         assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE
 
 
-@pytest.mark.parametrize(("width", "height"), [(256, 256), (512, 512), (320, 1024)])
-def test_sizes_from_256_to_1024(checkpoint: MakeCheckpoint, width: int, height: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "height", "image"),
+    [(256, 256, 2), (512, 512, 2), (512, 320, None), (320, 1024, 2), (1024, 1024, None)],
+)
+def test_sizes_from_256_to_1024(
+    checkpoint: MakeCheckpoint, width: int, height: int, image: int | None
+) -> None:
     folder = checkpoint(vae_kind="kl")
     running = load_spec(checkpoints.spec(folder, max_size_px=1024), quiet, device="cpu")
-    wanted = request(width=width, height=height, image=drawing(2, width, height))
+    sketch = None if image is None else drawing(image, width, height)
+    wanted = request(width=width, height=height, image=sketch)
     (frame,) = running.generate([wanted])
     assert frame.image.shape == (height, width, 3)
     assert difference(frame.image, theirs(folder, wanted)) <= TOLERANCE

@@ -342,7 +342,7 @@ class Garage:
 
     def load_all(self) -> None:
         """As the loading thread does, until nothing waits."""
-        while any(state.text == "Waiting to load." for state in self.board.states()):
+        while any((state.text or "").startswith("Waiting") for state in self.board.states()):
             self.board.load_next()
 
     def state(self, model_id: str) -> ModelState:
@@ -420,6 +420,15 @@ def one_at_a_time() -> Garage:
     for name in ("doodle", "first"):
         garage.choose(name)
     return garage
+
+
+def test_a_model_that_waits_for_another_ones_download_says_so() -> None:
+    garage = Garage(20, DOODLE, FIRST, SECOND)
+    garage.while_downloading["first"] = ["second"]
+    assert garage.choose("first") == "ready"
+    assert garage.state("second").text == f"Waiting until {FIRST.title} is loaded."
+    garage.load_all()
+    assert garage.ready() == ["first", "second"]
 
 
 def test_back_to_the_old_model_before_it_had_to_go_puts_the_new_one_off() -> None:

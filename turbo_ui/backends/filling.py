@@ -39,9 +39,16 @@ def filled(
             found, known = tuple(state[name].shape), tuple(tensor.shape)
             reason = f"{name} of its {part} has the shape {found} and not {known}"
             raise ModelUnavailable(spec.id, reason, "It is a model of another size or family.")
-    given = {name: state[name].to(dtype) for name in wanted}
+    given = {name: state[name].to(_dtype_of(name, model, dtype)) for name in wanted}
     model.load_state_dict(given, assign=True)
     return model.eval()
+
+
+def _dtype_of(name: str, model: Any, dtype: torch.dtype) -> torch.dtype:
+    """As `from_pretrained` has it: what overflows in fp16, such as a layer of T5, stays in fp32."""
+    kept = getattr(model, "_keep_in_fp32_modules", None) or ()
+    is_kept = dtype == torch.float16 and not set(kept).isdisjoint(name.split("."))
+    return torch.float32 if is_kept else dtype
 
 
 def clip(

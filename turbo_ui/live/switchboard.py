@@ -65,6 +65,7 @@ class Switchboard:
         self._wanted: list[str] = []
         self._has_wanted = threading.Condition(self._lock)
         self._loader: threading.Thread | None = None
+        self._at_work: str | None = None  # the title of what is being loaded
         self._is_closed = False
 
     # --- asking
@@ -152,7 +153,8 @@ class Switchboard:
             is_there = state == "ready" and self.loaded.get(model_id) is not None
             if self._is_closed or is_there or state in BUSY:
                 return
-            text = "Waiting to load."
+            first = self._at_work
+            text = f"Waiting until {first} is loaded." if first else "Waiting to load."
             state = ModelState(model_id=model_id, state="loading", text=text)
             waiting = self.standings.remember(state)
         self.standings.tell(waiting)
@@ -185,7 +187,9 @@ class Switchboard:
             embedded = [id for id in self._wanted if self._specs[id].is_embedded]
             model_id = embedded[0] if embedded else self._wanted[-1]
             self._wanted.remove(model_id)
+            self._at_work = self._specs[model_id].title
         self._load_one(self.spec(model_id))
+        self._at_work = None
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stops loading and gives all memory back. No backend may be in use any more."""
