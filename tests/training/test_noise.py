@@ -2,7 +2,14 @@
 
 import torch
 
-from training.doodle.noise import FIRST_TIMESTEP, LAST_SKETCHED, noised, sample_timesteps
+from training.doodle.nearness import Words
+from training.doodle.noise import (
+    FIRST_TIMESTEP,
+    FREE_TIMESTEP,
+    LAST_SKETCHED,
+    noised,
+    sample_timesteps,
+)
 from training.doodle.train_unet import mixed
 
 
@@ -35,3 +42,26 @@ def test_a_sketch_lies_under_its_noise() -> None:
     lost = noised(sketches, canonical, torch.full((3,), 599), torch.full((3,), 100.0))
     assert abs(torch.corrcoef(torch.stack([lost.flatten(), sketches.flatten()]))[0, 1]) < 0.05
     assert 0.9 < lost.std() < 1.1
+
+
+def test_text_at_full_noise_may_lie_over_any_board_or_none() -> None:
+    torch.manual_seed(0)
+    num = 600
+    boards = torch.arange(1, num + 1).float().view(num, 1, 1, 1).expand(num, 1, 2, 2)
+    canonical, late = torch.ones(num, dtype=torch.bool), torch.full((num,), FREE_TIMESTEP)
+    under = noised(boards, canonical, late, torch.zeros(num))[:, 0, 0, 0]
+    own, none = under == boards[:, 0, 0, 0], under == 0
+    assert 0.25 < own.float().mean() < 0.36
+    assert 0.34 < none.float().mean() < 0.46
+    assert set(under[~none].int().tolist()) <= set(range(1, num + 1))
+    early = noised(boards, canonical, late - 1, torch.zeros(num))
+    torch.testing.assert_close(early, boards)
+
+
+def test_words_are_picked_as_often_as_the_teacher_is_sure_of_them() -> None:
+    torch.manual_seed(0)
+    words = Words.__new__(Words)  # without the sources, which are a download
+    words.nearest = torch.tensor([[0.0, 0.0], [0.1, 0.1], [0.9, 0.1]]).repeat(100, 1)
+    kinds = words.pick_known(100) % 3
+    assert not (kinds == 0).any()
+    assert (kinds == 2).sum() > (kinds == 1).sum() > 0
