@@ -58,7 +58,8 @@ class App:
         self.server = Server(self.engine, self.switchboard, chosen, preferred, refining)
 
     def _load(self, spec: ModelSpec, report: LoadReport) -> Backend:
-        """Called on the loading thread; imports torch there, as the page need not wait for it."""
+        """Called on a thread of its own for each model; imports torch there, as the page need not
+        wait for it. Those that come together wait for one import."""
         from turbo_ui.backends import loading
 
         chosen = self.settings
@@ -92,7 +93,9 @@ class App:
         """Once a single file is loaded, or cannot be: reading it twice at the same time would slow
         both, and what is missing is easier found when its name is known."""
         path = Path(self.switchboard.spec(state.model_id).source)
-        if state.state in ("ready", "failed") and state.file_hash is None and path.is_file():
+        # a path is absolute: what lies here by the name of a repository is not the model
+        is_file = path.is_absolute() and path.is_file()
+        if state.state in ("ready", "failed") and state.file_hash is None and is_file:
             model_id = state.model_id
             self.hashes.find(path, lambda found: self.switchboard.tell_hash(model_id, found))
 

@@ -137,10 +137,24 @@ def ready_switchboard(*backends: FakeBackend) -> Switchboard:
 
 
 class InlineSwitchboard(Switchboard):
-    """A switchboard that starts no thread: the test calls `load_next`."""
+    """A switchboard that starts no thread: the test calls `load_next`.
 
-    def _start_loader(self) -> None:
-        pass
+    Attributes:
+        waiting: the models that were asked for and whose load has not begun.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.waiting: list[str] = []
+
+    def _begin(self, model_id: str) -> None:
+        self.waiting.append(model_id)
+
+    def load_next(self) -> None:
+        """Loads what comes first of what was requested; returns when it is ready or failed."""
+        first = max(map(self.spec, self.waiting), key=self._gate.rank)
+        self.waiting.remove(first.id)
+        self._load_one(self._gate.announce(first))
 
 
 class Inbox:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pickle
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from app import Console, check_port, main
+from app import App, Console, check_port, main
 from harness.app_process import AppProcess
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.browser.lane_client import LaneClient, jpeg
 from tests.tiny_app import TINY_APP
+from turbo_ui.catalog import SD_TURBO
 from turbo_ui.errors import InvalidSetting
 from turbo_ui.live.events import ModelState
 
@@ -215,3 +218,21 @@ def test_a_port_in_use_is_told_by_name_and_value(capsys: pytest.CaptureFixture[s
     check_port("127.0.0.1", port)
     check_port("127.0.0.1", 0)
     check_port("::1", 7860)
+
+
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_file_by_the_name_of_a_repository_is_not_hashed_as_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_absolute: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "someone" / "model"
+    path.parent.mkdir()
+    path.write_bytes(b"another thing")
+    spec = replace(SD_TURBO, source=str(path) if is_absolute else "someone/model")
+    asked: list[Path] = []
+    parts = SimpleNamespace(
+        switchboard=SimpleNamespace(spec=lambda model_id: spec),
+        hashes=SimpleNamespace(find=lambda path, tell: asked.append(path)),
+    )
+    App._find_hash(cast("App", parts), ModelState(model_id=spec.id, state="ready"))
+    assert asked == ([path] if is_absolute else [])

@@ -6,7 +6,9 @@ import errno
 import io
 import json
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,9 +26,10 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from tqdm.std import tqdm
 
 from tests.fakes import FakeClock
-from turbo_ui.backends import hub
+from turbo_ui.backends import hub, hub_disk
 from turbo_ui.catalog import SD_TURBO, STABLE_DIFFUSION_3_5_LARGE_TURBO
 from turbo_ui.errors import ModelUnavailable
 
@@ -102,6 +105,7 @@ class FakeHub:
         has_cache: its files are in the cache already.
         lost: but these.
         free_bytes: on the disk.
+        download: in place of its own; is given the class of bars and the names of files.
     """
 
     folder: Path
@@ -111,6 +115,7 @@ class FakeHub:
     lost: tuple[str, ...] = ()
     free_bytes: int = 10**12
     files: dict[str, int] = field(default_factory=lambda: dict(SD_FILES))
+    download: Callable[[Any, list[str]], None] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def model_info(self, repo: str, **options: Any) -> Any:
@@ -129,7 +134,8 @@ class FakeHub:
         self.asked.append({"repo": repo, **options})
         if self.error_on_download is not None:
             raise self.error_on_download
-        self.download(options["tqdm_class"], hub.model_files(self.files))
+        download = self.download or self.download_all
+        download(options["tqdm_class"], hub.model_files(self.files))
         return str(self.folder)
 
     def fill_cache(self) -> None:
@@ -138,7 +144,7 @@ class FakeHub:
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(INDEX) if name == "model_index.json" else "")
 
-    def download(self, bar_class: Any, names: list[str]) -> None:
+    def download_all(self, bar_class: Any, names: list[str]) -> None:
         """As the hub's client does: bars for what came, for what is on the disk, and for files. It
         adds a file's size to the totals when it begins with it, and skips what is in the cache."""
         came = bar_class(desc="Downloading bytes", total=0, initial=0, unit="B", unit_scale=True)
@@ -159,9 +165,9 @@ def reached(fake: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Fake
     """The hub that is asked from now on."""
     monkeypatch.setattr(hub, "HfApi", lambda: fake)
     monkeypatch.setattr(hub, "snapshot_download", fake.snapshot_download)
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(hub_disk.constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(
-        hub.shutil, "disk_usage", lambda where: SimpleNamespace(free=fake.free_bytes)
+        hub_disk.shutil, "disk_usage", lambda where: SimpleNamespace(free=fake.free_bytes)
     )
     return fake
 
@@ -445,9 +451,65 @@ def test_a_full_disk_tells_what_broken_off_downloads_left_on_it(
     assert "*.incomplete" in caught.value.reason
 
 
+@contextmanager
+def downloading(fake: FakeHub, repo: str) -> Iterator[None]:
+    """Meanwhile a download of a repository of 3 GB runs, of which 1 GB has come."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def download(bar_class: Any, names: list[str]) -> None:
+        came = bar_class(desc="Downloading bytes", total=0, initial=0, unit="B", unit_scale=True)
+        came.update(10**9)
+        has_begun.set()
+        assert may_end.wait(10)
+
+    running = FakeHub(fake.folder, files=dict(LARGE), download=download)
+    running.files["vae/diffusion_pytorch_model.safetensors"] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "HfApi", lambda: running)
+        patch.setattr(hub, "snapshot_download", running.snapshot_download)
+        thread = threading.Thread(target=hub.fetch, args=(SD_TURBO, repo, None, Told()))
+        thread.start()
+        assert has_begun.wait(10)
+    try:
+        yield
+    finally:
+        may_end.set()
+        thread.join(10)
+
+
+def test_what_other_downloads_are_still_to_bring_has_to_fit_too(fake_hub: FakeHub) -> None:
+    fake_hub.files, fake_hub.free_bytes = LARGE, 5 * 10**9
+    with downloading(fake_hub, "someone/other"):
+        with pytest.raises(ModelUnavailable, match=r"6\.2 GB are needed and 5\.0 GB") as caught:
+            fetch(Told())
+        assert "; 2.0 GB of them for other downloads that are running" in caught.value.reason
+        assert "broke off" not in caught.value.reason, "what is there may be theirs"
+        fake_hub.free_bytes = 7 * 10**9
+        assert fetch(Told()) == fake_hub.folder
+        fake_hub.free_bytes = 5 * 10**9
+    assert fetch(Told()) == fake_hub.folder, "it came, or broke off"
+
+
+def test_a_repository_that_two_want_counts_once(fake_hub: FakeHub) -> None:
+    fake_hub.files, fake_hub.free_bytes = LARGE, 5 * 10**9
+    with downloading(fake_hub, "someone/model"):
+        assert fetch(Told()) == fake_hub.folder
+
+
+def test_bars_of_several_downloads_know_nothing_of_one_another() -> None:
+    """What they share would be changed under the lock of either."""
+    one, other = (hub._bars(Meter("SD-Turbo", Told(), 3)) for _ in range(2))
+    bar = one(total=3, unit="B")
+    assert bar in one._instances
+    assert bar not in other._instances
+    assert bar not in vars(tqdm)["_instances"]
+    assert one.get_lock() is not other.get_lock()
+    bar.close()
+
+
 def test_bars_are_whole_tqdms_that_write_nothing() -> None:
     """The hub's client calls more of a bar than `update`."""
-    bar = hub._bars("SD-Turbo", Told(), 3)(desc="x", total=3, unit="B", file=io.StringIO())
+    bar = hub._bars(Meter("SD-Turbo", Told(), 3))(desc="x", total=3, unit="B", file=io.StringIO())
     bar.update(1)
     bar.refresh()
     bar.set_postfix_str("x", refresh=False)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
-from turbo_ui.backends import hub
+from turbo_ui.backends import hub, hub_disk
 from turbo_ui.catalog import SD_TURBO
 from turbo_ui.errors import ModelUnavailable
 from turbo_ui.own_models import commit_of, spec_for
@@ -29,11 +30,13 @@ class Repository:
     Attributes:
         status: of its answers for files.
         asked: method, file and wanted range of each request for one.
+        together: asked what it has, it answers so many at once.
     """
 
     files: dict[str, bytes]
     status: int = 200
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    together: Barrier | None = None
 
     def entries(self) -> list[dict[str, Any]]:
         return [
@@ -65,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == f"/api/models/{REPO}/tree/{REVISION}":
             self.answer(200, json.dumps(self.repository.entries()).encode())
         elif path == f"/api/models/{REPO}/revision/{REVISION}":
+            if self.repository.together is not None:
+                self.repository.together.wait(10)
             info = {"id": REPO, "sha": REVISION, "siblings": self.repository.entries()}
             self.answer(200, json.dumps(info).encode())
         else:
@@ -95,11 +100,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"repository": has}))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(hub.constants, "ENDPOINT", url)
+    monkeypatch.setattr(hub_disk.constants, "ENDPOINT", url)
     template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hub_disk.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(hub_disk.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_disk.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hub, "REPORT_EVERY_S", 0)
     Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield has
@@ -127,9 +132,20 @@ def test_what_is_missing_comes_and_is_all_that_the_progress_counts(repository: R
     assert reports[-1]["progress"] == 1.0
 
 
+def test_a_repository_that_two_fetch_at_once_comes_once(repository: Repository) -> None:
+    repository.together = Barrier(2)
+    with ThreadPoolExecutor() as threads:
+        one, other = threads.map(lambda _: fetch(), range(2))
+    assert one == other
+    for name, data in repository.files.items():
+        assert (one / name).read_bytes() == data
+    got = [name for method, name, _ in repository.asked if method == "GET"]
+    assert sorted(got) == sorted(repository.files)
+
+
 def test_what_broke_off_is_fetched_from_its_beginning(repository: Repository) -> None:
     """So it counts in full among what the disk has to have room for."""
-    blobs = Path(hub.constants.HF_HUB_CACHE) / "models--someone--model" / "blobs"
+    blobs = Path(hub_disk.constants.HF_HUB_CACHE) / "models--someone--model" / "blobs"
     blobs.mkdir(parents=True)
     etag = oid(repository.files[WEIGHTS])
     for name in (f"{etag}.incomplete", f"{etag}.01234567.incomplete"):
@@ -157,5 +173,5 @@ def test_an_index_comes_alone_and_tells_the_commit(
     assert {file for _, file, _ in repository.asked} == {hub.INDEX}
     assert [path.name for path in folder.iterdir()] == [hub.INDEX]
     folder = hub.fetch(spec_for(name), REPO, REVISION, lambda *words, **numbers: None)
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub_disk.constants, "HF_HUB_OFFLINE", True)
     assert hub.index(spec_for(name), lambda *words, **numbers: None) == folder

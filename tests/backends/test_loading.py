@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,9 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from diffusers.utils import logging as diffusers_logging
 from safetensors.torch import load_file
+from transformers.utils import logging as transformers_logging
 
 import turbo_ui
 from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
@@ -36,11 +39,15 @@ from turbo_ui.backends import (
     sources,
 )
 from turbo_ui.backends.base import Backend, LoadReport
+from turbo_ui.backends.holding import PartCounts
+from turbo_ui.backends.sd3_turbo import Sd3Turbo
 from turbo_ui.catalog import DOODLE, STABLE_DIFFUSION_3_5_LARGE_TURBO, ModelSpec
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
 from turbo_ui.frames import FrameRequest, Pixels
+from turbo_ui.live.events import ModelState
 from turbo_ui.live.progress import Progress
 from turbo_ui.live.room import Room
+from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.remote_settings import RemoteSettings
 
 needs_torchao = pytest.mark.skipif(
@@ -339,6 +346,152 @@ def test_stable_diffusion_3_without_a_tiny_vae_says_so(sd3_folder: Path) -> None
     assert [frame.kind for frame in backend.stream([wanted])] == ["preview", "frame"]
 
 
+class HeldUp(Exception):
+    """Ends a load where others would have to wait for it."""
+
+
+@pytest.mark.parametrize("family", ["sd", "sd3 folder", "sd3 file"])
+def test_before_it_tells_loading_a_load_fetches_all_and_changes_nothing_that_threads_share(
+    checkpoint: MakeCheckpoint,
+    sd3_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+) -> None:
+    """Others may be reading then: it builds no network, imports no part's class, and leaves the
+    libraries' voices alone; and once it has told so, they wait: it downloads nothing any more."""
+    fetched: list[str] = []
+    read: list[object] = []
+    folder, spec = checkpoint(), checkpoints.spec(checkpoint())
+    named: list[Path] = []
+    if family != "sd":
+        folder, spec = sd3_folder, checkpoints_sd3.spec(sd3_folder)
+    if family == "sd3 file":
+        with_configs(monkeypatch, checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd3"))
+        path = checkpoints_ldm.sd3_file(folder, tmp_path / "sd3.safetensors")
+        named = checkpoints_ldm.text_encoder_files(folder, tmp_path)
+        spec = replace(spec, source=str(path))
+    else:
+        spec = replace(spec, source="someone/model")
+
+    def fetch(spec: ModelSpec, repo: str, *_: Any, **__: Any) -> Path:
+        fetched.append(repo)
+        return tmp_path if repo == "someone/tiny" else folder
+
+    def report(state: str, *_: Any, **__: Any) -> None:
+        if state == "loading":
+            raise HeldUp
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(parts, "part_class", read.append)
+    monkeypatch.setattr(parts, "quiet", lambda: read.append("quiet"))
+    with pytest.raises(HeldUp):
+        loading.load_spec(
+            replace(spec, tiny_vae="someone/tiny"),
+            report,
+            device="cpu",
+            vae="tiny",
+            text_encoders=[str(file) for file in named],
+        )
+    is_here = family == "sd3 file"
+    assert fetched == ["someone/tiny"] if is_here else ["someone/model", "someone/tiny"]
+    assert read == []
+
+
+def test_models_of_each_family_that_are_asked_for_at_once_are_all_loaded_whole(
+    checkpoint: MakeCheckpoint,
+    sdxl_checkpoint: MakeCheckpoint,
+    sd3_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On threads of their own, with what the libraries share."""
+    with_configs(monkeypatch, checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3"))
+    path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+    named = [str(file) for file in checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)]
+    sd3 = checkpoints_sd3.spec(sd3_folder)
+    specs = [
+        replace(checkpoints.spec(checkpoint()), id="sd"),
+        replace(checkpoints.spec(sdxl_checkpoint()), id="sdxl"),
+        replace(sd3, id="sd3"),
+        replace(sd3, id="sd3-file", source=str(path)),
+    ]
+    load_here = partial(loading.load_spec, device="cpu", dtype="fp32", text_encoders=named)
+    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    board = Switchboard(specs, load_here)
+    has_changed = threading.Condition()
+
+    def note(state: ModelState) -> None:
+        with has_changed:
+            has_changed.notify_all()
+
+    board.subscribe(note)
+    for spec in specs:
+        board.request(spec.id)
+    with has_changed:
+        assert has_changed.wait_for(lambda: len(board.loaded) == len(specs), 60), board.states()
+    for spec in specs:
+        (backend, alone) = board.ready(spec.id), load_here(spec, quiet)
+        assert backend is not None
+        side = spec.live_side_px
+        request = FrameRequest(model=spec.id, prompt="a cat", width=side, height=side)
+        ((frame,), (wanted,)) = (each.generate([request]) for each in (backend, alone))
+        assert (frame.image == wanted.image).all()
+    board.close()
+    assert (diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()) == levels
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_tiny_vae_that_was_fetched_is_not_asked_for_again(
+    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(spec: ModelSpec, repo: str, *_: Any, **__: Any) -> Path:
+        asked.append(repo)
+        return checkpoint(vae_kind="tiny") / "vae"
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    spec = replace(checkpoints.spec(checkpoint(vae_kind="kl")), tiny_vae="someone/tiny")
+    backend = loading.load_spec(spec, quiet, device="cpu", vae="tiny")
+    assert asked == ["someone/tiny"]
+    assert backend.spec.tiny_vae == "someone/tiny", "the entry stays as it was"
+    wanted = FrameRequest(model="tiny-turbo", width=64, height=64)
+    assert "tiny VAE" in backend.generate([wanted])[0].path
+
+
+def test_a_header_that_surprises_is_told_as_a_broken_model(
+    sd3_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "num_parameters", lambda *_: {"transformer": 1})
+    with pytest.raises(ModelUnavailable, match="its weights cannot be loaded"):
+        loading.load_spec(checkpoints_sd3.spec(sd3_folder), quiet, device="cpu")
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_plan_for_fp16_counts_what_t5_keeps_in_fp32(
+    sd3_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    spec, named = checkpoints_sd3.spec(sd3_folder), []
+    if is_file:
+        configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
+        with_configs(monkeypatch, configs)
+        path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
+        named = checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)
+        spec = replace(spec, source=str(path))
+
+    def planned(dtype: str) -> int:
+        backend = loading.load_spec(
+            spec, quiet, device="cpu", dtype=dtype, text_encoders=[str(file) for file in named]
+        )
+        assert isinstance(backend, Sd3Turbo)
+        return backend.plan.device_bytes
+
+    t5 = checkpoints_sd3.parts(sd3_folder)["text_encoder_3"]
+    wide = [tensor.numel() for name, tensor in t5.named_parameters() if ".wo." in name]
+    assert planned("fp16") - planned("bf16") == 2 * sum(wide) > 0
+
+
 @pytest.mark.parametrize("is_file", [False, True])
 def test_a_t5_that_the_plan_drops_is_not_read(
     sd3_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
@@ -387,7 +540,7 @@ def test_no_room_is_made_for_a_model_that_could_not_be_placed_even_then(
     load_limited = partial(loading.load_spec, spec, progress, device="cpu")
     if fits:
         load_limited().close()
-        counts = memory.PartCounts.of(sources.num_parameters(spec, sd3_folder))
+        counts = PartCounts.of(sources.num_parameters(spec, sd3_folder))
         assert asked == [(spec, memory.needs_bytes(counts, placement.room(compute.choose("cpu"))))]
         return
     with pytest.raises(ModelUnavailable, match="of memory at the least") as caught:
@@ -425,7 +578,7 @@ def test_on_a_cpu_the_large_model_is_read_where_its_smallest_plan_fits(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, max_gb: float, is_read: bool
 ) -> None:
     """Twice what it takes on a GPU would be 20.2 GB: half of it is in 8 bits on a CPU, too."""
-    counts = memory.PartCounts()
+    counts = PartCounts()
     numbers = {
         "transformer": counts.transformer,
         "text_encoder": counts.clips,
@@ -516,7 +669,7 @@ def test_where_memory_is_short_the_number_type_chooses_the_8_bits(
     sd3_folder: Path, dtype: str, bits: str
 ) -> None:
     spec = checkpoints_sd3.spec(sd3_folder)
-    counts = memory.PartCounts.of(sources.num_parameters(spec, sd3_folder))
+    counts = PartCounts.of(sources.num_parameters(spec, sd3_folder))
     enough = memory.needs_bytes(counts, placement.room(compute.choose("cpu", dtype)))[0]
     wanted = partial(loading.load_spec, spec, quiet, device="cpu", dtype=dtype)
     backend = wanted(max_device_memory_bytes=enough)

@@ -17,7 +17,8 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, 
 
 import turbo_ui
 from turbo_ui.backends import memory
-from turbo_ui.backends.memory import GB, MemoryPlan, PartCounts, Room
+from turbo_ui.backends.holding import CANDIDATES, Candidate, Offload, PartCounts, TextEncoderBits
+from turbo_ui.backends.memory import GB, MemoryPlan, Room
 from turbo_ui.errors import ModelUnavailable
 
 SD35_LARGE = PartCounts()
@@ -63,6 +64,9 @@ def test_the_defaults_are_sd35_large_turbos() -> None:
         transformer=count(transformer),
         clips=sum(count(clip) for clip in clips),
         t5=count(t5),
+        t5_wide=sum(
+            tensor.numel() for name, tensor in t5.named_parameters() if "wo" in name.split(".")
+        ),
         vae=count(vae),
     )
 
@@ -142,6 +146,56 @@ def test_a_larger_number_type_takes_more() -> None:
     half = memory.choose("sd35", SD35_LARGE, here)
     full = memory.choose("sd35", SD35_LARGE, replace(here, itemsize=4))
     assert full.device_bytes == pytest.approx(2 * half.device_bytes)
+
+
+WIDE_BYTES = 2 * PartCounts().t5_wide
+"""What T5's layers that stay in fp32 take beyond fp16: 2.0 GB."""
+
+
+@pytest.mark.parametrize(
+    ("t5", "offload", "device_more", "host_more"),
+    [
+        ("full", "none", WIDE_BYTES, 0),
+        ("full", "text_encoders", 0, WIDE_BYTES),
+        ("full", "model", 0, WIDE_BYTES),
+        ("int8", "none", 0, 0),
+        ("fp8", "none", 0, 0),
+        ("nf4", "none", 0, 0),
+        ("dropped", "none", 0, 0),
+    ],
+)
+def test_in_fp16_a_t5_in_full_takes_more_as_a_part_of_it_stays_in_fp32(
+    t5: TextEncoderBits, offload: Offload, device_more: int, host_more: int
+) -> None:
+    held = Candidate(t5, "full", offload)
+    for more, measure in ((device_more, held.device_bytes), (host_more, held.host_bytes)):
+        found = measure(SD35_LARGE, 2, 4) - measure(SD35_LARGE, 2, 2)
+        assert found == pytest.approx(more, abs=1)
+
+
+def test_where_t5_takes_turns_in_fp16_its_own_turn_is_what_grows() -> None:
+    """In a model whose T5 is the largest part."""
+    counts = replace(SD35_LARGE, transformer=10**9, t5=5 * 10**9)
+    held = Candidate("full", "full", "text_encoders")
+    assert held.device_bytes(counts, 2, 2) == 10 * GB
+    assert held.device_bytes(counts, 2, 4) == 10 * GB + WIDE_BYTES
+
+
+def test_a_plan_for_fp16_knows_of_what_stays_in_fp32() -> None:
+    """31 GB hold all in full in bf16, and not in fp16."""
+    here = replace(room(80, torchao=True), max_bytes=31 * GB)
+    assert names(memory.choose("sd35", SD35_LARGE, here)) == ("full", "full", "none")
+    fp16 = replace(here, keeps_wide=True)
+    plan = memory.choose("sd35", SD35_LARGE, fp16)
+    assert names(plan) == ("int8", "full", "none")
+    assert "all in full wants 32.5 GB, 31.0 GB can be had" in plan.text
+    enough = memory.choose("sd35", SD35_LARGE, replace(fp16, max_bytes=33 * GB))
+    assert names(enough) == ("full", "full", "none")
+    assert enough.device_bytes / GB == pytest.approx(32.5, abs=0.05)
+
+
+def test_in_fp32_all_layers_are_alike() -> None:
+    assert replace(room(80, torchao=True), itemsize=4).itemsizes == (4, 4)
 
 
 def test_what_others_use_is_not_there() -> None:
@@ -304,8 +358,8 @@ def test_more_memory_never_gives_a_worse_plan() -> None:
         try:
             plan = memory.choose("sd35", SD35_LARGE, room(gigabytes, torchao=torchao))
         except ModelUnavailable:
-            return len(memory.CANDIDATES)
-        known = [(each.t5, each.transformer, each.offload) for each in memory.CANDIDATES]
+            return len(CANDIDATES)
+        known = [(each.t5, each.transformer, each.offload) for each in CANDIDATES]
         return known.index(names(plan))  # pyright: ignore[reportArgumentType]
 
     for torchao in (True, False):

@@ -15,11 +15,13 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from accelerate import init_empty_weights
 
 from tests import checkpoints_sd3
 from tests.backends.parity import difference, drawing
 from turbo_ui.backends import compute, placement, quantization
-from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan, Offload, PartCounts
+from turbo_ui.backends.holding import T5_WIDE, Offload, PartCounts
+from turbo_ui.backends.memory import GB, WHOLE, MemoryPlan
 from turbo_ui.backends.placement import Placement, Waiting
 from turbo_ui.backends.sd3_turbo import Sd3Turbo
 from turbo_ui.errors import InvalidRequest, ModelUnavailable
@@ -269,6 +271,21 @@ def test_embeddings_and_what_stands_outside_the_blocks_stay(parts: dict[str, Any
     assert type(inside) is not torch.nn.Parameter
 
 
+def test_parts_come_whole_while_another_model_is_made_without_weights(
+    parts: dict[str, Any],
+) -> None:
+    """On a loading thread; what accelerate changes for it, it changes for all."""
+    network = parts["vae"]
+    waiting = Waiting(network)
+    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with init_empty_weights():
+        waiting.enter(torch.device("cpu"))
+    assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in kept.items())
+    with init_empty_weights():
+        waiting.leave()
+    assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in kept.items())
+
+
 # --- what there is
 
 
@@ -281,6 +298,10 @@ def numbers(parts: dict[str, Any]) -> dict[str, int]:
     }
 
 
+def counted(parts: dict[str, Any]) -> PartCounts:
+    return PartCounts.of(numbers(parts))
+
+
 def test_parts_are_counted(parts: dict[str, Any]) -> None:
     known = numbers(parts)
     counts = PartCounts.of(known)
@@ -288,6 +309,7 @@ def test_parts_are_counted(parts: dict[str, Any]) -> None:
     assert counts.clips == known["text_encoder"] + known["text_encoder_2"]
     assert counts.t5 == known["text_encoder_3"] > 0
     assert counts.vae == known["vae"]
+    assert PartCounts.of({**known, T5_WIDE: 5}).t5_wide == 5
     del known["text_encoder_3"]
     assert PartCounts.of(known).t5 == 0
 
@@ -298,7 +320,7 @@ def test_a_model_says_what_it_takes_as_its_plan_holds_it(
     """Else others would be put away for memory that it leaves free."""
     spec = checkpoints_sd3.spec(folder)
     assert Sd3Turbo(spec, parts, CPU).spec == spec
-    plan = placement.fit(spec.id, numbers(parts), CPU)
+    plan = placement.fit(spec.id, counted(parts), CPU)
     full = Sd3Turbo(spec, parts, CPU, plan=plan)
     assert full.spec == replace(spec, memory_bytes=plan.device_bytes // 2), "as in the catalog"
     half = Sd3Turbo(spec, parts, replace(CPU, dtype=torch.float16), plan=plan)
@@ -313,13 +335,13 @@ def test_main_memory_is_a_cpus_room(parts: dict[str, Any]) -> None:
     assert room.usable_bytes <= 3 * GB
     assert room.can_quantize == (importlib.util.find_spec("torchao") is not None)
     assert room.taken_bytes == 0
-    plan = placement.fit("tiny-sd3", numbers(parts), CPU)
+    plan = placement.fit("tiny-sd3", counted(parts), CPU)
     assert plan == replace(WHOLE, device_bytes=plan.device_bytes)
 
 
 def test_a_limit_that_no_plan_keeps_is_told(parts: dict[str, Any]) -> None:
     with pytest.raises(ModelUnavailable, match="tiny-sd3 is not available: it needs"):
-        placement.fit("tiny-sd3", numbers(parts), CPU, max_bytes=1000)
+        placement.fit("tiny-sd3", counted(parts), CPU, max_bytes=1000)
 
 
 def test_the_plan_that_changes_nothing_is_not_named(folder: Path) -> None:

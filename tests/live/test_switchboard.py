@@ -56,13 +56,12 @@ def test_a_model_goes_through_its_states_and_is_warm_when_ready() -> None:
     board.load_next()
     assert [state.state for state in states] == [
         "loading",
-        "loading",
         "downloading",
         "loading",
         "warming",
         "ready",
     ]
-    assert (states[2].progress, states[2].num_bytes, states[2].total_bytes) == (0.5, 50, 100)
+    assert (states[1].progress, states[1].num_bytes, states[1].total_bytes) == (0.5, 50, 100)
     backend = board.ready("fake")
     assert isinstance(backend, FakeBackend)
     assert backend.warm_ups == [(64, 64)]
@@ -237,33 +236,6 @@ def test_what_loading_finds_out_about_a_model_counts_from_then_on() -> None:
     assert "needs 5.0 GB" in board.standings.of("slow").text
 
 
-def test_loading_happens_behind_the_caller_one_model_after_the_other() -> None:
-    gate, has_begun, ready = threading.Event(), threading.Event(), threading.Semaphore(0)
-    running: list[str] = []
-
-    def slow_load(spec: ModelSpec, report: LoadReport) -> FakeBackend:
-        running.append(spec.id)
-        has_begun.set()
-        assert gate.wait(10)
-        return FakeBackend(spec=spec)
-
-    board = Switchboard([FAKE, SLOW], slow_load)
-    board.subscribe(lambda state: ready.release() if state.state == "ready" else None)
-    board.request("slow")
-    assert has_begun.wait(10)
-    board.request("fake")
-    assert board.ready("slow") is None
-    gate.set()
-    assert ready.acquire(timeout=10)
-    assert ready.acquire(timeout=10)
-    assert running == ["slow", "fake"]
-    backend = board.ready("slow")
-    assert isinstance(backend, FakeBackend)
-    board.close()
-    assert backend.is_closed
-    assert board.ready("slow") is None
-
-
 def test_a_subscriber_that_fails_or_leaves_harms_nobody() -> None:
     board = InlineSwitchboard([FAKE], load)
 
@@ -341,8 +313,8 @@ class Garage:
             self.board.choose(model_id)
 
     def load_all(self) -> None:
-        """As the loading thread does, until nothing waits."""
-        while any((state.text or "").startswith("Waiting") for state in self.board.states()):
+        """Until nothing waits."""
+        while self.board.waiting:
             self.board.load_next()
 
     def state(self, model_id: str) -> ModelState:
@@ -420,15 +392,6 @@ def one_at_a_time() -> Garage:
     for name in ("doodle", "first"):
         garage.choose(name)
     return garage
-
-
-def test_a_model_that_waits_for_another_ones_download_says_so() -> None:
-    garage = Garage(20, DOODLE, FIRST, SECOND)
-    garage.while_downloading["first"] = ["second"]
-    assert garage.choose("first") == "ready"
-    assert garage.state("second").text == f"Waiting until {FIRST.title} is loaded."
-    garage.load_all()
-    assert garage.ready() == ["first", "second"]
 
 
 def test_back_to_the_old_model_before_it_had_to_go_puts_the_new_one_off() -> None:
@@ -683,7 +646,7 @@ def test_subscribers_are_told_outside_of_the_lock() -> None:
     board.subscribe(ask_from_another_thread)
     board.request("fake")
     board.load_next()
-    assert was_answered == [True] * 6
+    assert was_answered == [True] * 5
 
 
 def test_a_files_hash_is_shown_and_a_known_one_names_the_model() -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -636,6 +637,37 @@ def test_what_another_server_draws_is_listed_and_not_passed_on() -> None:
         assert answer.status_code == 403
         assert error_of(answer)["param"] == "model"
         assert generate(api).json()["model"] == "fake"
+
+
+def test_the_size_of_a_model_that_is_not_known_yet_is_told_once_it_is() -> None:
+    guess = other("own", default_size_px=512, is_provisional=True)
+    found = replace(guess, default_size_px=1024, max_size_px=1024, is_provisional=False)
+
+    def load(spec: ModelSpec, report: LoadReport) -> FakeBackend:
+        if spec is guess:
+            report("downloading", "It is of a family.", spec=replace(found, is_provisional=True))
+            report("loading", "It is here.", spec=found)
+        return FakeBackend(spec=found if spec is guess else spec)
+
+    board = InlineSwitchboard([FAKE, guess], load)
+    board.request("fake")
+    board.load_next()
+    sizes: list[str | None] = []
+    with calls(board) as api:
+
+        def ask(*_: Any) -> None:
+            listed = {each["id"]: each for each in api.get("/v1/models").json()["data"]}
+            assert listed["fake"]["default_size"] == "64x64"
+            assert api.get("/v1/models/own").json() == listed["own"]
+            sizes.append(listed["own"]["default_size"])
+
+        ask()
+        board.subscribe(ask)
+        board.request("own")
+        board.load_next()
+    assert sizes[0] is None
+    assert sizes[-1] == "1024x1024"
+    assert set(sizes) == {None, "1024x1024"}
 
 
 # --- who may

@@ -2,28 +2,30 @@
 
 Files that are in the cache are not downloaded again, and where the hub cannot be reached the cache
 alone is enough. Never a pickle: only safetensors and small text files are asked for.
+
+Several downloads may run at once. The hub's client sees to it that a file that two want comes once.
 """
 
 from __future__ import annotations
 
-import errno
 import glob
 import io
 import json
 import logging
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
-from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from tqdm.auto import tqdm
 
 from turbo_ui import weights
 from turbo_ui.backends.base import LoadReport, silent
+from turbo_ui.backends.hub_disk import room_for
 from turbo_ui.backends.hub_errors import explained
 from turbo_ui.backends.parts import has_weights
 from turbo_ui.catalog import ModelSpec
@@ -33,8 +35,6 @@ log = logging.getLogger(__name__)
 
 ASK_TIMEOUT_S = 10.0
 REPORT_EVERY_S = 0.5
-MARGIN_BYTES = 200_000_000
-"""Room that a download leaves on the disk."""
 
 PART = re.compile(r"(scheduler|tokenizer(_[23])?|text_encoder(_[23])?|unet|transformer|vae)/[^/]+$")
 OF_SEVERAL = re.compile(r"-\d+-of-(\d+)\.safetensors$")
@@ -84,13 +84,14 @@ def fetch(
         raise ModelUnavailable(spec.id, reason, "" if choose is root_files else remedy)
     try:
         missing_bytes = _missing_bytes(repo, revision, {name: sizes[name] for name in files})
-        _check_disk(missing_bytes)
-        folder = snapshot_download(
-            repo,
-            revision=revision,
-            allow_patterns=[glob.escape(name) for name in files],
-            tqdm_class=_bars(spec.title, report, missing_bytes),
-        )
+        meter = _Meter(spec.title, report, missing_bytes)
+        with room_for(repo, meter):
+            folder = snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=[glob.escape(name) for name in files],
+                tqdm_class=_bars(meter),
+            )
     except Exception as error:
         raise explained(spec, repo, revision, error) from error
     return Path(folder)
@@ -194,30 +195,17 @@ def _missing_bytes(repo: str, revision: str | None, sizes: Mapping[str, int]) ->
     )
 
 
-def _check_disk(missing_bytes: int) -> None:
-    """Says at once what would come after gigabytes: that they do not fit."""
-    cache = Path(constants.HF_HUB_CACHE)
-    where = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(where).free
-    needed = missing_bytes + MARGIN_BYTES
-    if missing_bytes and free < needed:
-        text = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
-        left = sum(file.stat().st_size for file in cache.glob("*/blobs/*.incomplete"))
-        if left:
-            text += f"; {left / 1e9:.1f} GB are left of downloads that broke off, *.incomplete"
-        raise OSError(errno.ENOSPC, text)
-
-
-def _bars(title: str, report: LoadReport, total_bytes: int) -> type[Any]:
-    """A class of progress bars that show nothing and tell `report` bytes and speed.
+def _bars(meter: _Meter) -> type[Any]:
+    """A class of progress bars that show nothing and have a meter tell bytes and speed.
 
     The hub's client makes several: one counts files, one the bytes that came, one those that are
     on the disk. The furthest in bytes is told.
     """
-    meter = _Meter(title, report, total_bytes)
 
     class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
         monitor_interval = 0  # no thread that redraws what nobody sees
+        # else bars of several downloads would be listed in one place, each under its own lock
+        _instances: ClassVar[WeakSet[Any]] = WeakSet()
 
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)
@@ -260,12 +248,21 @@ class _Meter:
         self._begun_at = clock()
         self._told_at = float("-inf")
 
+    @property
+    def left_bytes(self) -> int:
+        """What is still to come."""
+        return max(0, self._total_bytes - self._num_bytes)
+
+    @property
+    def _num_bytes(self) -> int:
+        return int(max((bar.n for bar in self.bars), default=0))
+
     def tell(self) -> None:
         now = self._clock()
         if now - self._told_at < REPORT_EVERY_S:
             return
         self._told_at = now
-        num_bytes = int(max(bar.n for bar in self.bars))
+        num_bytes = self._num_bytes
         fresh = num_bytes - max(getattr(bar, "initial", 0) or 0 for bar in self.bars)
         spent = now - self._begun_at
         speed = fresh / spent if spent > 0 and fresh > 0 else None

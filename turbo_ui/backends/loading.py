@@ -1,6 +1,10 @@
 """From a name to a backend: finds the files, reads the parts, puts them on the device.
 
 Weights are read from safetensors only: the older pickle files can run code when they are opened.
+
+Several loads may be under way at once. What a load does before it reports "loading" is therefore to
+download and to look at headers: to build networks, to keep the libraries quiet, and to import them
+piece by piece change what all threads share, and come after it, when no other load does the same.
 """
 
 from __future__ import annotations
@@ -8,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from turbo_ui import catalog, own_models
-from turbo_ui.backends import compute, memory, placement, sources
+from turbo_ui.backends import compute, hub, memory, placement, sources, text_encoders
 from turbo_ui.backends import quantization as bits
 from turbo_ui.backends.base import Backend, LoadReport, silent
-from turbo_ui.backends.parts import OPTIONAL, reading
+from turbo_ui.backends.holding import PartCounts
+from turbo_ui.backends.parts import OPTIONAL, READ_ERRORS, reading
+from turbo_ui.backends.sd3_turbo import Sd3Turbo, dtype_name_for
 from turbo_ui.backends.unet_turbo import UnetTurbo
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
@@ -79,16 +85,17 @@ def load_spec(
     chosen = _compute(spec, device, dtype)
     if spec.family == "sd3_turbo":
         named = [catalog.expanded("text_encoders", name) for name in text_encoders]
-        spec, path, plan = _sd3_plan(
+        spec, path, tiny, plan = _sd3_plan(
             spec, chosen, report, named, max_device_memory_bytes, quantization
         )
         with reading(spec, "weights"):
-            return _sd3_turbo(spec, path, chosen, vae, report, named, plan)
+            return _sd3_turbo(spec, path, chosen, vae, report, named, tiny, plan)
     path = sources.locate(spec, report)
     spec = own_models.weighed(spec, path)
+    tiny = _TinyVae.fetched(spec, report) if vae == "tiny" else None
     report("loading", f"Reading {spec.title} for {chosen.text}.", spec=spec)
     with reading(spec, "weights"):
-        return _unet_turbo(spec, path, chosen, vae, report, max_batch)
+        return _unet_turbo(spec, path, chosen, tiny, max_batch)
 
 
 def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
@@ -102,8 +109,6 @@ def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
 def _compute(spec: ModelSpec, device: str | None, dtype: str | None) -> compute.Compute:
     chosen = compute.choose(device, dtype)
     if spec.family == "sd3_turbo" and dtype in (None, "auto"):
-        from turbo_ui.backends.sd3_turbo import dtype_name_for
-
         return compute.choose(device, dtype_name_for(chosen.device))
     return chosen
 
@@ -112,18 +117,17 @@ def _unet_turbo(
     spec: ModelSpec,
     path: Path,
     chosen: compute.Compute,
-    vae: str | None,
-    report: LoadReport,
+    tiny: _TinyVae | None,
     max_batch: int | None,
 ) -> Backend:
     parts = _frozen(sources.read(spec, path, chosen.dtype))
     vae_name = "full"
-    if vae == "tiny":
-        tiny, why_not = _tiny_vae(spec, parts["vae"], chosen, report)
-        if tiny is None:
+    if tiny is not None:
+        network, why_not = tiny.read(parts["vae"], chosen)
+        if network is None:
             chosen = replace(chosen, text=f"{chosen.text}; full VAE, as {why_not}")
         else:
-            parts["vae"], vae_name = tiny, "tiny"
+            parts["vae"], vae_name = network, "tiny"
     for name, part in parts.items():
         if hasattr(part, "requires_grad_"):
             parts[name] = part.to(chosen.device)
@@ -137,25 +141,36 @@ def _sd3_plan(
     spec: ModelSpec,
     chosen: compute.Compute,
     report: LoadReport,
-    text_encoders: Sequence[Path],
+    encoders: Sequence[Path],
     max_bytes: int | None,
     quantization: memory.Quantization,
-) -> tuple[ModelSpec, Path, memory.MemoryPlan]:
-    """The model, where its files are, and what goes to the device when. The plan is made before
-    they are read, so that nothing is read in vain."""
+) -> tuple[ModelSpec, Path, _TinyVae, memory.MemoryPlan]:
+    """The model, where its files are and its tiny VAE's, and what goes to the device when. The plan
+    is made before they are read, so that nothing is read in vain."""
     bits.check(quantization, chosen)
     if spec.source == catalog.STABLE_DIFFUSION_3_5_LARGE_TURBO.source:
         # its sizes are known before anything is downloaded
-        placement.check(spec.id, memory.PartCounts(), chosen, max_bytes, quantization)
+        placement.check(spec.id, PartCounts(), chosen, max_bytes, quantization)
     path = sources.locate(spec, report)
-    with reading(spec, "weights"):
-        num_parameters = sources.num_parameters(spec, path, text_encoders)
-    counts = memory.PartCounts.of(num_parameters)
+    counts = _part_counts(spec, path, encoders)
     needs_bytes = placement.check(spec.id, counts, chosen, max_bytes, quantization)
     spec = own_models.weighed(spec, path)
+    tiny = _TinyVae.fetched(spec, report)
     text = f"Reading {spec.title} for {chosen.text}."
     report("loading", text, needs_bytes=needs_bytes, spec=spec)
-    return spec, path, placement.fit(spec.id, num_parameters, chosen, max_bytes, quantization)
+    return spec, path, tiny, placement.fit(spec.id, counts, chosen, max_bytes, quantization)
+
+
+def _part_counts(spec: ModelSpec, path: Path, encoders: Sequence[Path]) -> PartCounts:
+    """Told from headers; without `reading`, which keeps the libraries quiet for all threads."""
+    try:
+        num_parameters = sources.num_parameters(spec, path, encoders)
+        if path.is_dir():
+            num_parameters |= text_encoders.wide_parameters(path)
+        return PartCounts.of(num_parameters)
+    except READ_ERRORS as error:
+        reason = f"its weights cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
+        raise ModelUnavailable(spec.id, reason, "Get the model again.") from error
 
 
 def _sd3_turbo(
@@ -164,37 +179,60 @@ def _sd3_turbo(
     chosen: compute.Compute,
     vae: str | None,
     report: LoadReport,
-    text_encoders: Sequence[Path],
+    encoders: Sequence[Path],
+    tiny: _TinyVae,
     plan: memory.MemoryPlan,
 ) -> Backend:
     """The parts stay in main memory: what goes to the device when, the plan says."""
-    from turbo_ui.backends.sd3_turbo import Sd3Turbo
-
     skip = OPTIONAL if plan.t5 == "dropped" else ()
-    read = sources.read(spec, path, chosen.dtype, text_encoders=text_encoders, skip=skip)
+    read = sources.read(spec, path, chosen.dtype, text_encoders=encoders, skip=skip)
     parts = _frozen(read)
     vae_name = "full"
-    tiny, why_not = _tiny_vae(spec, parts["vae"], chosen, report)
-    if tiny is None:
+    network, why_not = tiny.read(parts["vae"], chosen)
+    if network is None:
         what = "full VAE" if vae == "tiny" else "previews by the full VAE"
         chosen = replace(chosen, text=f"{chosen.text}; {what}, as {why_not}")
     else:
-        parts["tiny_vae"] = tiny
+        parts["tiny_vae"] = network
         vae_name = "tiny" if vae == "tiny" else "full"
     words = "; ".join(word for word in (chosen.text, plan.text) if word)
     report("loading", f"Putting {spec.title} on {words}.")
     return Sd3Turbo(spec, parts, chosen, vae_name, plan)
 
 
-def _tiny_vae(
-    spec: ModelSpec, full: Any, chosen: compute.Compute, report: LoadReport
-) -> tuple[Any, str]:
-    """The tiny stand-in of the VAE `full`; or None, and why it cannot be had."""
-    try:
-        tiny = sources.tiny_vae(spec, chosen.dtype, report)
-    except ModelUnavailable as error:
-        return None, error.reason
-    wanted, found = int(full.config.latent_channels), int(tiny.config.latent_channels)
-    if wanted != found:
-        return None, f"the tiny VAE has {found} latent channels and the model {wanted}"
-    return tiny.eval().requires_grad_(False), ""
+class _TinyVae(NamedTuple):
+    """The small stand-in of a model's VAE, fetched and not read.
+
+    Attributes:
+        spec: the model, with a folder for its tiny VAE where there is one.
+        why_not: why it cannot be had; empty where it can.
+    """
+
+    spec: ModelSpec
+    why_not: str
+
+    @classmethod
+    def fetched(cls, spec: ModelSpec, report: LoadReport) -> _TinyVae:
+        """Has it on the disk. Before the model's weights are read: nobody else's load need wait
+        for a download."""
+        named = catalog.expanded("tiny_vae", spec.tiny_vae or "")
+        if spec.tiny_vae is None or (named.is_absolute() and named.is_dir()):
+            return cls(spec, "")
+        try:
+            folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+        except ModelUnavailable as error:
+            return cls(spec, error.reason)
+        return cls(replace(spec, tiny_vae=str(folder.absolute())), "")
+
+    def read(self, full: Any, chosen: compute.Compute) -> tuple[Any, str]:
+        """The stand-in of the VAE `full`; or None, and why it cannot be had."""
+        if self.why_not:
+            return None, self.why_not
+        try:
+            tiny = sources.tiny_vae(self.spec, chosen.dtype, silent)
+        except ModelUnavailable as error:
+            return None, error.reason
+        wanted, found = int(full.config.latent_channels), int(tiny.config.latent_channels)
+        if wanted != found:
+            return None, f"the tiny VAE has {found} latent channels and the model {wanted}"
+        return tiny.eval().requires_grad_(False), ""

@@ -5,61 +5,35 @@ Only arithmetic: nothing here asks a device or moves a number (`placement` does)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
+from turbo_ui.backends.holding import (
+    CANDIDATES,
+    T5_IN_FULL,
+    Candidate,
+    EightBits,
+    Offload,
+    PartCounts,
+    TextEncoderBits,
+    TransformerBits,
+)
 from turbo_ui.errors import ModelUnavailable
 
 DeviceKind = Literal["cpu", "cuda", "mps"]
-EightBits = Literal["int8", "fp8"]
-TextEncoderBits = Literal["full", "int8", "fp8", "nf4", "dropped"]
-TransformerBits = Literal["full", "int8", "fp8"]
-Offload = Literal["none", "text_encoders", "model"]
 Quantization = Literal["auto", "none", "int8", "fp8"]
 """What the user may ask of the transformer: the best that fits, in full, or in these 8 bits."""
 
 GB = 1_000_000_000
 TORCHAO = "torchao>=0.18"
 """What holds parts in fewer bits, as pip takes it."""
+WIDE_ITEMSIZE = 4
+"""Bytes of a number in fp32."""
 DEVICE_SHARE = 0.9
 """Of a device's memory: the rest is the driver's, the desktop's, and what fragments."""
 
-PARAMETER_BYTES = {"int8": 1.05, "fp8": 1.05, "nf4": 0.62}
-"""Of a quantized part, per parameter: embeddings and norms stay as they are, and there are
-scales."""
 BITS_WORDS = {"int8": "8-bit int8", "fp8": "8-bit fp8", "nf4": "4-bit nf4"}
-
-TRANSFORMER_WORK = 0.1
-VAE_WORK = 18
-"""Numbers that one picture of a megapixel takes while the transformer, and while the full VAE runs,
-for each parameter of theirs: 0.8 and 1.5 thousand million for SD3.5 Large Turbo. Reckoned with room
-to spare, not measured."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartCounts:
-    """How many parameters a model's parts have; the defaults are SD3.5 Large Turbo's.
-
-    Attributes:
-        clips: both together.
-        t5: 0 where the model has none.
-    """
-
-    transformer: int = 8_056_627_520
-    clips: int = 818_310_144
-    t5: int = 4_762_310_656
-    vae: int = 83_819_683
-
-    @classmethod
-    def of(cls, num_parameters: Mapping[str, int]) -> PartCounts:
-        """From the parameters of each network by its name."""
-        return cls(
-            transformer=num_parameters["transformer"],
-            clips=num_parameters["text_encoder"] + num_parameters["text_encoder_2"],
-            t5=num_parameters.get("text_encoder_3", 0),
-            vae=num_parameters["vae"],
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +45,7 @@ class Room:
         free_bytes, total_bytes: of the device's own memory; on a CPU, of main memory.
         host_free_bytes: of main memory, in which parts can wait for their turn.
         itemsize: bytes of a number in the type that the model computes in.
+        keeps_wide: it computes in fp16, and T5's layers that overflow in that stay in fp32.
         can_quantize: torchao is installed.
         eight_bits: as which 8 bits of a part are kept where nobody asks for the other.
         quantization: what the user asks for.
@@ -84,11 +59,17 @@ class Room:
     total_bytes: int
     host_free_bytes: int = 0
     itemsize: int = 2
+    keeps_wide: bool = False
     can_quantize: bool = False
     eight_bits: EightBits = "int8"
     quantization: Quantization = "auto"
     max_bytes: int | None = None
     taken_bytes: int = 0
+
+    @property
+    def itemsizes(self) -> tuple[int, int]:
+        """Bytes of a number: of most, and of T5's layers that overflow in fp16."""
+        return self.itemsize, WIDE_ITEMSIZE if self.keeps_wide else self.itemsize
 
     @property
     def usable_bytes(self) -> int:
@@ -133,79 +114,6 @@ WHOLE = MemoryPlan()
 """Everything on the device as it was loaded."""
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """One way to hold the parts, and what it costs, in words."""
-
-    t5: TextEncoderBits
-    transformer: TransformerBits
-    offload: Offload
-
-    @property
-    def is_quantized(self) -> bool:
-        return self.transformer != "full" or self.t5 in ("int8", "nf4")
-
-    def draws_as_well(self, counts: PartCounts) -> bool:
-        """No person could tell its pictures from those in full, and no frame takes seconds more."""
-        return self.offload != "model" and (self.t5 != "dropped" or counts.t5 == 0)
-
-    def kept_as(self, t5: EightBits, transformer: EightBits) -> _Candidate:
-        """Its 8 bits as these."""
-        return replace(
-            self,
-            t5=t5 if self.t5 == "int8" else self.t5,
-            transformer=transformer if self.transformer == "int8" else self.transformer,
-        )
-
-    def part_bytes(self, counts: PartCounts, itemsize: int) -> tuple[float, float, float, float]:
-        """Transformer, CLIPs, T5 and VAE."""
-        t5 = 0.0 if self.t5 == "dropped" else _bytes(counts.t5, self.t5, itemsize)
-        transformer = _bytes(counts.transformer, self.transformer, itemsize)
-        return transformer, counts.clips * itemsize, t5, counts.vae * itemsize
-
-    def device_bytes(self, counts: PartCounts, itemsize: int) -> int:
-        """The most that is on the device at a time."""
-        transformer, clips, t5, vae = self.part_bytes(counts, itemsize)
-        transformer_work = counts.transformer * TRANSFORMER_WORK * itemsize
-        vae_work = counts.vae * VAE_WORK * itemsize
-        work = max(transformer_work, vae_work)
-        if self.offload == "none":
-            return int(transformer + clips + t5 + vae + work)
-        picture = transformer + vae + work
-        if self.offload == "model":
-            picture = max(transformer + transformer_work, vae + vae_work)
-        return int(max(picture, clips, t5))
-
-    def host_bytes(self, counts: PartCounts, itemsize: int) -> int:
-        """What waits in main memory."""
-        return 0 if self.offload == "none" else int(sum(self.part_bytes(counts, itemsize)))
-
-
-CANDIDATES = (
-    _Candidate("full", "full", "none"),
-    _Candidate("int8", "full", "none"),
-    _Candidate("nf4", "full", "none"),
-    _Candidate("int8", "int8", "none"),
-    _Candidate("nf4", "int8", "none"),
-    _Candidate("full", "full", "text_encoders"),
-    _Candidate("int8", "int8", "text_encoders"),
-    _Candidate("dropped", "full", "none"),
-    _Candidate("dropped", "int8", "none"),
-    _Candidate("full", "full", "model"),
-    _Candidate("int8", "int8", "model"),
-    _Candidate("dropped", "full", "model"),
-    _Candidate("dropped", "int8", "model"),
-)
-"""From the best to the smallest; int8 stands for either kind of 8 bits.
-
-First what changes no picture that a person could tell (8 bits, then 4 bits in T5 alone), then what
-costs seconds for each new prompt, then what loses the prompt's details (no T5), then what costs
-seconds for each frame.
-"""
-T5_IN_FULL = _Candidate("full", "int8", "none")
-"""Before these where 8 bits are asked for the transformer: what it leaves free is T5's."""
-
-
 def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
     """The best plan that fits.
 
@@ -217,9 +125,9 @@ def choose(model: str, counts: PartCounts, room: Room) -> MemoryPlan:
     """
     smallest: int | None = None
     for candidate in _possible(counts, room):
-        needed = candidate.device_bytes(counts, room.itemsize)
+        needed = candidate.device_bytes(counts, *room.itemsizes)
         smallest = needed if smallest is None else min(smallest, needed)
-        has_host = candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes
+        has_host = candidate.host_bytes(counts, *room.itemsizes) <= room.host_free_bytes
         if needed <= room.usable_bytes and has_host:
             return MemoryPlan(
                 t5=candidate.t5,
@@ -243,9 +151,9 @@ def needs_bytes(counts: PartCounts, room: Room) -> tuple[int, ...]:
     good: list[int] = []
     lesser: list[int] = []
     for candidate in _possible(counts, room):
-        if candidate.host_bytes(counts, room.itemsize) <= room.host_free_bytes:
+        if candidate.host_bytes(counts, *room.itemsizes) <= room.host_free_bytes:
             plans = good if candidate.draws_as_well(counts) else lesser
-            plans.append(candidate.device_bytes(counts, room.itemsize))
+            plans.append(candidate.device_bytes(counts, *room.itemsizes))
     answer = [min(good)]
     for needed in lesser:
         if needed < answer[-1]:
@@ -253,7 +161,7 @@ def needs_bytes(counts: PartCounts, room: Room) -> tuple[int, ...]:
     return tuple(answer)
 
 
-def _possible(counts: PartCounts, room: Room) -> Iterator[_Candidate]:
+def _possible(counts: PartCounts, room: Room) -> Iterator[Candidate]:
     """Those that the user, the device and what is installed allow."""
     asked = None if room.quantization in ("auto", "none") else room.quantization
     can_quantize = room.can_quantize and room.quantization != "none"
@@ -269,11 +177,7 @@ def _possible(counts: PartCounts, room: Room) -> Iterator[_Candidate]:
         yield candidate.kept_as(room.eight_bits, asked or room.eight_bits)
 
 
-def _bytes(num_parameters: int, bits: str, itemsize: int) -> float:
-    return num_parameters * PARAMETER_BYTES.get(bits, itemsize)
-
-
-def _text(candidate: _Candidate, counts: PartCounts, room: Room) -> str:
+def _text(candidate: Candidate, counts: PartCounts, room: Room) -> str:
     """What is done, and why; empty where nothing is."""
     said: list[str] = []
     if candidate.transformer != "full":
@@ -297,7 +201,7 @@ def _text(candidate: _Candidate, counts: PartCounts, room: Room) -> str:
 
 def _whole_bytes(counts: PartCounts, room: Room) -> int:
     """What the best plan would want."""
-    return CANDIDATES[0].device_bytes(counts, room.itemsize)
+    return CANDIDATES[0].device_bytes(counts, *room.itemsizes)
 
 
 def _remedy(room: Room) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,8 @@ from torch import nn
 from turbo_ui.backends import memory
 from turbo_ui.backends import quantization as bits
 from turbo_ui.backends.compute import Compute
-from turbo_ui.backends.memory import MemoryPlan, Offload, PartCounts, Quantization, Room
+from turbo_ui.backends.holding import Offload, PartCounts
+from turbo_ui.backends.memory import MemoryPlan, Quantization, Room
 
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 VAES = ("vae", "tiny_vae")
@@ -23,16 +23,16 @@ DENOISING = ("transformer", "tiny_vae")
 
 def fit(
     model: str,
-    num_parameters: Mapping[str, int],
+    counts: PartCounts,
     compute: Compute,
     max_bytes: int | None = None,
     quantization: Quantization = "auto",
 ) -> MemoryPlan:
-    """The best plan for networks of these sizes on this device, as it is now.
+    """The best plan for parts of these sizes on this device, as it is now.
 
     Args:
         model: its id, for the error.
-        num_parameters: by the names of `Sd3Turbo`'s parts; none of them need be loaded.
+        counts: of the parts, none of which need be loaded.
         max_bytes: the most device memory that all models together may take; None is
             `memory.DEVICE_SHARE` of it.
         quantization: what the user asks for; `quantization.check` says whether that can be had.
@@ -40,8 +40,7 @@ def fit(
     Raises:
         ModelUnavailable: no plan fits; says how much is missing.
     """
-    here = room(compute, max_bytes, quantization)
-    return memory.choose(model, PartCounts.of(num_parameters), here)
+    return memory.choose(model, counts, room(compute, max_bytes, quantization))
 
 
 def check(
@@ -55,7 +54,7 @@ def check(
     had the whole device and main memory?
 
     Args:
-        model, compute, max_bytes, quantization: as for `fit`.
+        model, counts, compute, max_bytes, quantization: as for `fit`.
 
     Returns:
         `memory.needs_bytes` of the device.
@@ -92,6 +91,7 @@ def room(
         total_bytes=total,
         host_free_bytes=host.available,
         itemsize=compute.dtype.itemsize,
+        keeps_wide=compute.dtype == torch.float16,
         can_quantize=bits.is_available(),
         eight_bits=bits.eight_bits(compute.dtype),
         quantization=quantization,
@@ -178,7 +178,7 @@ class Waiting:
             for module, name, tensor in self._kept:
                 if id(tensor) not in copies:
                     copies[id(tensor)] = _copy(tensor, device)
-                setattr(module, name, copies[id(tensor)])
+                _put(module, name, copies[id(tensor)])
         except BaseException:
             self.leave()
             raise
@@ -194,7 +194,16 @@ class Waiting:
             if copy.dtype != tensor.dtype:
                 tensor = _copy(copy, tensor.device)
                 self._kept[place] = (module, name, tensor)
-            setattr(module, name, tensor)
+            _put(module, name, tensor)
+
+
+def _put(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
+    """Not by `setattr`: while another thread makes a network without weights, that puts each
+    parameter of any network on the device "meta"."""
+    tensors: dict[str, Any] = vars(module)[
+        "_parameters" if isinstance(tensor, nn.Parameter) else "_buffers"
+    ]
+    tensors[name] = tensor
 
 
 @torch.inference_mode(False)  # a frame asks for it in that mode, whose tensors are no parameters

@@ -22,12 +22,15 @@ from safetensors import safe_open
 from turbo_ui import weights
 from turbo_ui.backends import parts
 from turbo_ui.backends.filling import State, clip, filled, tokenizer, unscaled, without_prefix
+from turbo_ui.backends.holding import T5_WIDE
 from turbo_ui.catalog import ModelSpec
 from turbo_ui.errors import ModelUnavailable
 
 CLIP_MARK = "text_model.embeddings.position_embedding.weight"
 T5_WORDS = "shared.weight"
 T5_MARK = "encoder.block.0.layer.0.SelfAttention.q.weight"
+T5_WIDE_MARK = ".wo.weight"
+"""How the names end of what transformers and `filling` keep in fp32 where the rest is in fp16."""
 INSIDE = {
     "text_encoder": "text_encoders.clip_l.transformer.",
     "text_encoder_2": "text_encoders.clip_g.transformer.",
@@ -100,12 +103,26 @@ def read(
 def num_parameters(
     spec: ModelSpec, path: Path, shapes: Shapes, named: Sequence[Path], configs: Path
 ) -> dict[str, int]:
-    """How many parameters each of them has, told from headers alone; arguments and errors are
-    those of `read`."""
+    """How many parameters each of them has, and those of `T5_WIDE`, told from headers alone;
+    arguments and errors are those of `read`."""
     where = _find(spec, path, shapes, named, configs)
     if isinstance(where, Path):
-        return parts.num_parameters(spec, where, only=IN_A_FOLDER)
-    return {name: weights.num_parameters(found.shapes) for name, found in where.items()}
+        return parts.num_parameters(spec, where, only=IN_A_FOLDER) | wide_parameters(where)
+    answer = {name: weights.num_parameters(found.shapes) for name, found in where.items()}
+    if "text_encoder_3" in where:
+        answer[T5_WIDE] = _num_wide(where["text_encoder_3"].shapes)
+    return answer
+
+
+def wide_parameters(folder: Path) -> dict[str, int]:
+    """How many parameters of a diffusers folder's T5 are those of `T5_WIDE`, told from headers
+    alone; 0 where it has none.
+
+    Raises:
+        ModelUnavailable: a file of it is broken.
+    """
+    files = weights.weight_files(folder / "text_encoder_3")
+    return {T5_WIDE: sum(_num_wide(weights.shapes_of(file)) for file in files)}
 
 
 def t5_tokenizer() -> Any:
@@ -116,6 +133,11 @@ def t5_tokenizer() -> Any:
         unpacked = gzip.decompress(T5_SHIPPED.read_bytes())
         (Path(folder) / T5_VOCABULARY).write_bytes(unpacked)
         return _t5_words(Path(folder))
+
+
+def _num_wide(shapes: Shapes) -> int:
+    wide = {key: shape for key, shape in shapes.items() if key.endswith(T5_WIDE_MARK)}
+    return weights.num_parameters(wide)
 
 
 def _find(

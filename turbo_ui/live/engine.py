@@ -39,7 +39,7 @@ class Engine:
 
     `open_session`, `submit`, `close_session` and `stats` may be called from any thread and never
     wait for a frame. Events are published on the worker threads, but for `Superseded` from a
-    mailbox (the submitter's thread), `ModelState` (the loading thread) and `SessionsChanged` (the
+    mailbox (the submitter's thread), `ModelState` (a loading thread) and `SessionsChanged` (the
     opener's).
 
     Args:

@@ -15,7 +15,8 @@ class Load(Protocol):
     """Loads one model, telling on the way where it stands; raises `ModelUnavailable`.
 
     Its first report of "loading" says that the files are here and that the weights are read next:
-    that is when room is made for them, not before a download of twenty minutes.
+    that is when room is made for them, not before a download of twenty minutes. Several loads may
+    run at once up to there, and from there on one: that report returns when it is this one's turn.
     """
 
     def __call__(self, spec: ModelSpec, report: LoadReport) -> Backend: ...
@@ -27,8 +28,8 @@ class Progress:
 
     Attributes:
         tell: is given the states.
-        evict: makes room for the model, which needs so many bytes (as `LoadReport` tells them); may
-            raise what ends the load.
+        evict: waits for the model's turn and makes room for it, which needs so many bytes (as
+            `LoadReport` tells them); may raise what ends the load.
         learn: is given what the model turned out to be, where that was not known.
     """
 
@@ -69,5 +70,5 @@ class Progress:
     def make_room(self, needs_bytes: Sequence[int] | None = None) -> None:
         """Has room made once."""
         if not self.has_room:
-            self.has_room = True
             self.evict(self.spec, needs_bytes)
+            self.has_room = True

@@ -1,6 +1,7 @@
 """Which models are loaded, loading, ready: their life cycle, and who serves meanwhile.
 
-Loading happens on a thread of its own, one model after the other, so that a running model goes on.
+Each load has a thread of its own, so that a running model goes on and downloads run beside one
+another; weights are read and warmed up one model after the other (`gate`).
 A model becomes `ready` only after its warm-up: the first frame is as fast as the others. What the
 device has no room for is evicted, the least recently used first, and closed between two frames.
 The newest wish wins: a load gives up where it would cost a model that was chosen after it.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from turbo_ui import catalog
 from turbo_ui.backends.base import Backend
@@ -20,7 +22,9 @@ from turbo_ui.frames import FrameRequest
 from turbo_ui.live.events import ModelPhase, ModelState
 from turbo_ui.live.eviction import CHOOSE, Eviction, PutOff
 from turbo_ui.live.fitting import fitted
+from turbo_ui.live.gate import Closed, Gate, Visit
 from turbo_ui.live.loaded import Loaded
+from turbo_ui.live.loaders import Loaders
 from turbo_ui.live.progress import Load, Progress
 from turbo_ui.live.room import Room, may_go
 from turbo_ui.live.standings import Standings, Subscriber
@@ -39,7 +43,7 @@ class Switchboard:
 
     Args:
         catalog: what is on offer; the first is the one that serves while another is on its way.
-        load: makes a backend of a spec; called on the loading thread.
+        load: makes a backend of a spec; called on a thread of its own for each model.
         room: asked before each load how much memory there is; None is no limit.
 
     Attributes:
@@ -62,10 +66,8 @@ class Switchboard:
         self.standings = Standings(self._specs, self._lock)
         self.loaded = Loaded()
         self._eviction = Eviction(self._lock, self.standings, self.loaded)
-        self._wanted: list[str] = []
-        self._has_wanted = threading.Condition(self._lock)
-        self._loader: threading.Thread | None = None
-        self._at_work: str | None = None  # the title of what is being loaded
+        self._gate = Gate()
+        self._loaders = Loaders()
         self._is_closed = False
 
     # --- asking
@@ -138,30 +140,24 @@ class Switchboard:
     def request(self, model_id: str) -> None:
         """Starts loading a model, or tries again one that failed or was evicted; returns at once.
 
-        Of several that wait, the embedded one is loaded first, then the newest wish. By itself it
-        is nobody's choice, as with the models that the app starts with: see `choose`.
+        Of several whose files are here the embedded one is read first, then the newest wish. By
+        itself it is nobody's choice, as with the models that the app starts with: see `choose`.
 
         Raises:
             InvalidRequest: there is no such model.
         """
-        self.spec(model_id)
+        spec = self.spec(model_id)
         with self._lock:
+            self._gate.wish(model_id)
             state = self.standings.of(model_id).state
-            if model_id in self._wanted:
-                self._wanted.remove(model_id)
-                self._wanted.append(model_id)
             is_there = state == "ready" and self.loaded.get(model_id) is not None
             if self._is_closed or is_there or state in BUSY:
                 return
-            first = self._at_work
-            text = f"Waiting until {first} is loaded." if first else "Waiting to load."
-            state = ModelState(model_id=model_id, state="loading", text=text)
-            waiting = self.standings.remember(state)
-        self.standings.tell(waiting)
-        with self._lock:
-            self._wanted.append(model_id)
-            self._has_wanted.notify()
-            self._start_loader()
+            text = f"Loading {spec.title}."
+            begun = ModelState(model_id=model_id, state="loading", text=text)
+            begun = self.standings.remember(begun)
+        self.standings.tell(begun)
+        self._begin(model_id)
 
     def want(self, model_id: str) -> None:
         """Like `choose`, but only for a model that nobody asked for yet: for use on every frame.
@@ -177,29 +173,17 @@ class Switchboard:
         """See `Standings.subscribe`."""
         return self.standings.subscribe(callback)
 
-    def load_next(self) -> None:
-        """Loads what comes first of what was requested; returns when it is ready or failed."""
-        with self._lock:
-            while not self._wanted and not self._is_closed:
-                self._has_wanted.wait()
-            if self._is_closed:
-                return
-            embedded = [id for id in self._wanted if self._specs[id].is_embedded]
-            model_id = embedded[0] if embedded else self._wanted[-1]
-            self._wanted.remove(model_id)
-            self._at_work = self._specs[model_id].title
-        self._load_one(self.spec(model_id))
-        self._at_work = None
-
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stops loading and gives all memory back. No backend may be in use any more."""
+        """Stops loading and gives all memory back. No backend may be in use any more.
+
+        A load that waits for its turn ends now. One that downloads or reads goes on, for which
+        `timeout_s` is waited in all; nothing of it becomes ready.
+        """
         with self._lock:
             self._is_closed = True
-            self._has_wanted.notify_all()
-            loader = self._loader
+        self._gate.close()
         self.loaded.close()
-        if loader is not None:
-            loader.join(timeout_s)
+        self._loaders.close(timeout_s)
 
     # --- what else becomes known of a model
 
@@ -243,56 +227,63 @@ class Switchboard:
             text = f"{spec.title} ran out of memory {number} times. Choose another size or model."
             self._eviction.evict(spec, "failed", text)
 
-    # --- the loading thread
+    # --- the loading threads
 
-    def _start_loader(self) -> None:
-        if self._loader is None:
-            self._loader = threading.Thread(target=self._run, name="turbo-ui-loader", daemon=True)
-            self._loader.start()
+    def _begin(self, model_id: str) -> None:
+        """Loads a model on a thread of its own."""
+        visit = self._gate.announce(self.spec(model_id))
+        if not self._loaders.start(partial(self._load_one, visit)):
+            visit.leave()
+            text = f"{visit.spec.title} was not loaded, as no thread can be started. Try again."
+            self.standings.set(ModelState(model_id=model_id, state="failed", text=text))
 
-    def _run(self) -> None:
-        while not self._is_closed:
-            self.load_next()
+    def _load_one(self, visit: Visit) -> None:
+        """Loads a model; returns when it is ready, or will not be."""
+        with visit:
+            self._try(visit)
+        if not self._is_closed:
+            self.standings.tell(self.standings.of(visit.spec.id))
 
-    def _load_one(self, spec: ModelSpec) -> None:
-        self.standings.set(
-            ModelState(model_id=spec.id, state="loading", text=f"Loading {spec.title}.")
-        )
+    def _try(self, visit: Visit) -> None:
+        """Loads a model and remembers what came of it. Behind the gate to its end: what failed has
+        given its memory back, and what is ready counts, before the next one looks for room."""
+        spec = visit.spec
         try:
             # the second try is outside of the first one's `except`, which keeps half a model alive
-            backend = self._first_try(spec) or self._loaded_and_warm(self.spec(spec.id))
-        except PutOff:
-            self.standings.tell(self.standings.of(spec.id))
+            backend = self._first_try(visit) or self._loaded_and_warm(visit, self.spec(spec.id))
+        except (PutOff, Closed):
             return
         except Exception as error:
             if not isinstance(error, TurboUIError):
                 log.exception("%s could not be loaded", spec.id)
                 error = ModelUnavailable(spec.id, f"{type(error).__name__}: {error}")
             log.warning("%s: %s", spec.id, error)
-            self.standings.set(ModelState(model_id=spec.id, state="failed", text=error.user_text))
+            failed = ModelState(model_id=spec.id, state="failed", text=error.user_text)
+            self.standings.remember(failed)
             return
         with self._lock:
             # in one: put away between the two, it would be told to be ready and never come back
             is_in_time = self.loaded.put(backend)
-            ready = self.standings.remember(_ready(backend)) if is_in_time else None
-        if ready is None:
+            if is_in_time:
+                self.standings.remember(_ready(backend))
+        if not is_in_time:
             backend.close()
-        else:
-            self.standings.tell(ready)
 
-    def _first_try(self, spec: ModelSpec) -> Backend | None:
+    def _first_try(self, visit: Visit) -> Backend | None:
         """None where it ran out of memory and there is more now: sizes are only estimates."""
         try:
-            return self._loaded_and_warm(spec)
+            return self._loaded_and_warm(visit, visit.spec)
         except (OutOfMemory, MemoryError):
-            gone = may_go(self.loaded.specs())
-            if not gone:
+            if not may_go(self.loaded.specs()):
                 raise
-        self._eviction.make_room(spec, gone)
+        # it may not have come that far, and others look for room, too
+        visit.enter(partial(self._say_for_whom, visit.spec))
+        self._eviction.make_room(visit.spec, may_go(self.loaded.specs()))
         return None
 
-    def _loaded_and_warm(self, spec: ModelSpec) -> Backend:
-        progress = Progress(spec, self.standings.set, self._make_room, self.add)
+    def _loaded_and_warm(self, visit: Visit, spec: ModelSpec) -> Backend:
+        make_room = partial(self._make_room, visit)
+        progress = Progress(spec, self.standings.set, make_room, self.add)
         backend = self._load(spec, progress)
         spec = progress.spec
         try:
@@ -307,11 +298,19 @@ class Switchboard:
 
     # --- room
 
-    def _make_room(self, spec: ModelSpec, needs_bytes: Sequence[int] | None) -> None:
-        """Evicts what has to go before this model is read; says so before."""
+    def _make_room(self, visit: Visit, spec: ModelSpec, needs_bytes: Sequence[int] | None) -> None:
+        """Waits until it is this model's turn to be read, and evicts what has to go; says so
+        before."""
+        visit.enter(partial(self._say_for_whom, spec))
         if self._room is not None:
             gone = self._room().to_evict(spec, self.loaded.specs(), needs_bytes)
             self._eviction.make_room(spec, gone)
+
+    def _say_for_whom(self, spec: ModelSpec, first: ModelSpec) -> None:
+        """Tells for which model this one waits; its own, where that just failed, it does not."""
+        is_other = first.id != spec.id
+        text = f"Waiting until {first.title} is loaded." if is_other else "Waiting to load."
+        self.standings.set(ModelState(model_id=spec.id, state="loading", text=text))
 
 
 def _ready(backend: Backend) -> ModelState:

@@ -168,6 +168,7 @@ class ImagesApi:
         return next(state for state in states if state.model_id == model_id)
 
     def _described(self, spec: ModelSpec, state: ModelState) -> dict[str, Any]:
+        size = "x".join(map(str, spec.default_size))
         return {
             "id": spec.id,
             "object": "model",
@@ -176,7 +177,8 @@ class ImagesApi:
             "title": spec.title,
             "state": state.state,
             "state_text": state.text,
-            "default_size": "x".join(map(str, spec.default_size)),
+            # until its repository has told what it is, it only passes for another model
+            "default_size": None if spec.is_provisional else size,
             "licence": spec.licence,
         }
 
