@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -143,12 +142,6 @@ def test_who_has_a_download_is_not_waited_for() -> None:
         visit.enter(nobody)
 
 
-@contextmanager
-def passing_over(error: type[Exception]) -> Iterator[None]:
-    with pytest.raises(error):
-        yield
-
-
 @pytest.mark.parametrize("when", ["inside", "while it is told"])
 def test_the_gate_opens_again_after_an_error(when: str) -> None:
     gate = Gate()
@@ -156,13 +149,17 @@ def test_the_gate_opens_again_after_an_error(when: str) -> None:
     def broken(spec: ModelSpec) -> None:
         raise OSError("no")
 
-    with passing_over(OSError), gate.announce(FIRST) as visit:
-        if when == "inside":
-            visit.enter(nobody)
-            raise OSError("no")
-        with gate.announce(SECOND) as ahead:
-            ahead.enter(nobody)
-            visit.enter(broken)
+    def fail() -> None:
+        with gate.announce(FIRST) as visit:
+            if when == "inside":
+                visit.enter(nobody)
+                broken(FIRST)
+            with gate.announce(SECOND) as ahead:
+                ahead.enter(nobody)
+                visit.enter(broken)
+
+    with pytest.raises(OSError, match="no"):
+        fail()
     with gate.announce(THIRD) as visit:
         visit.enter(nobody)
 
@@ -181,19 +178,55 @@ def test_the_end_sends_away_who_waits_and_lets_nobody_in() -> None:
     assert visitors.entered == ["first"]
 
 
+def test_a_wish_wakes_who_waits_for_one_that_it_overtakes() -> None:
+    """Else each of two waits for the other: one saw the older wish, the other one the newer."""
+    visitors = Visitors()
+    gate = visitors.gate
+    is_slow, may_go_on = threading.Event(), threading.Event()
+    for spec in (SECOND, THIRD):
+        gate.wish(spec.id)
+
+    def slow(ahead: ModelSpec) -> None:
+        if ahead is FIRST:
+            is_slow.set()
+            assert may_go_on.wait(10)
+
+    def visit_slowly() -> None:
+        with gate.announce(THIRD) as visit:
+            visit.enter(slow)
+
+    visitors.come(FIRST)
+    third = threading.Thread(target=visit_slowly, daemon=True)
+    third.start()
+    assert is_slow.wait(10)
+    visitors.come(SECOND, waits_for=FIRST)
+    visitors.send_away(FIRST)
+    visitors.wait_until(lambda: visitors.told["second"][-1] == "third")
+    gate.wish("second")
+    may_go_on.set()
+    visitors.send_away(SECOND)
+    third.join(10)
+    assert not third.is_alive()
+    visitors.join()
+
+
 def test_many_at_once_come_in_one_by_one() -> None:
     gate, specs = Gate(), [other(f"model-{number}") for number in range(20)]
-    alone, done = threading.Lock(), threading.Semaphore(0)
+    inside: list[str] = []
+    seen: list[int] = []
+    ended = threading.Barrier(len(specs) + 1)
 
     def visit(spec: ModelSpec) -> None:
         gate.wish(spec.id)
         with gate.announce(spec) as visit:
             visit.enter(lambda ahead: None)
-            assert alone.acquire(blocking=False)
-            alone.release()
-        done.release()
+            inside.append(spec.id)
+            sorted(range(20_000))  # others run meanwhile
+            seen.append(len(inside))
+            inside.remove(spec.id)
+        ended.wait(10)
 
     for spec in specs:
         threading.Thread(target=visit, args=(spec,), daemon=True).start()
-    for _ in specs:
-        assert done.acquire(timeout=10)
+    ended.wait(10)
+    assert seen == [1] * len(specs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -72,10 +74,14 @@ class Site:
             if errors:
                 raise errors.pop(0)
 
-    def alone(self) -> threading.Lock:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         """Fails where another model is read or warmed up at the same time."""
-        assert not self._alone.locked()
-        return self._alone
+        assert self._alone.acquire(blocking=False)
+        try:
+            yield
+        finally:
+            self._alone.release()
 
     def _note(self, state: ModelState) -> None:
         with self._changed:
@@ -378,6 +384,27 @@ def test_memory_that_runs_out_before_the_gate_is_made_room_for_behind_it(site: S
     wait_for("second: Second is ready on a test.")
     assert board.ready("third") is None
     board.close()
+
+
+def test_a_remote_model_reads_nothing_and_does_not_wait(site: Site) -> None:
+    remote = replace(other("remote"), family="remote")
+    site.board.add(remote)
+    for events in (site.downloads, site.reads, site.warm_ups):
+        events["remote"] = threading.Event()
+        events["remote"].set()
+    site.silent = ("remote",)
+    site.warm_ups["first"].clear()
+    site.board.choose("first")
+    site.wait_for(FIRST, "warming")
+    board, made = site.board, len(site.made)
+    site._alone = threading.Lock()  # it may be warmed up beside the other one
+    board.choose("remote")
+    site.wait_for(remote, "ready")
+    assert site.state(FIRST).state == "warming"
+    assert len(site.made) == made + 1
+    site.board.close(timeout_s=0)
+    site.warm_ups["first"].set()
+    site.board.close()
 
 
 # --- the end

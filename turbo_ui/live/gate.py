@@ -42,6 +42,8 @@ class Gate:
         """From now on this model is the newest wish, whether its load has begun or not."""
         with self._has_changed:
             self._wishes[model_id] = next(self._count)
+            # of two that wait each may have seen the other one ahead
+            self._has_changed.notify_all()
 
     def rank(self, spec: ModelSpec) -> tuple[bool, int]:
         """Of several models the one that comes first has the highest."""

@@ -17,15 +17,7 @@ class Loaders:
 
     def start(self, load: Callable[[], object]) -> bool:
         """Runs a load on a thread of its own; False where none is to be had, or after `close`."""
-
-        def run() -> None:
-            try:
-                load()
-            finally:
-                with self._lock:
-                    self._threads.remove(thread)
-
-        thread = threading.Thread(target=run, name="turbo-ui-loader", daemon=True)
+        thread = threading.Thread(target=load, name="turbo-ui-loader", daemon=True)
         with self._lock:
             if self._is_closed:
                 return False
@@ -33,7 +25,7 @@ class Loaders:
                 thread.start()
             except RuntimeError:  # the system gives no more of them
                 return False
-            self._threads.append(thread)
+            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
             return True
 
     def close(self, timeout_s: float) -> None:

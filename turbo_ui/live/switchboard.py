@@ -153,8 +153,7 @@ class Switchboard:
             is_there = state == "ready" and self.loaded.get(model_id) is not None
             if self._is_closed or is_there or state in BUSY:
                 return
-            text = f"Loading {spec.title}."
-            begun = ModelState(model_id=model_id, state="loading", text=text)
+            begun = ModelState(model_id=model_id, state="loading", text=f"Loading {spec.title}.")
             begun = self.standings.remember(begun)
         self.standings.tell(begun)
         self._begin(model_id)
@@ -232,8 +231,10 @@ class Switchboard:
     def _begin(self, model_id: str) -> None:
         """Loads a model on a thread of its own."""
         visit = self._gate.announce(self.spec(model_id))
-        if not self._loaders.start(partial(self._load_one, visit)):
-            visit.leave()
+        if self._loaders.start(partial(self._load_one, visit)):
+            return
+        visit.leave()
+        if not self._is_closed:
             text = f"{visit.spec.title} was not loaded, as no thread can be started. Try again."
             self.standings.set(ModelState(model_id=model_id, state="failed", text=text))
 
@@ -263,11 +264,10 @@ class Switchboard:
             return
         with self._lock:
             # in one: put away between the two, it would be told to be ready and never come back
-            is_in_time = self.loaded.put(backend)
-            if is_in_time:
+            if not self._is_closed and self.loaded.put(backend):
                 self.standings.remember(_ready(backend))
-        if not is_in_time:
-            backend.close()
+                return
+        backend.close()
 
     def _first_try(self, visit: Visit) -> Backend | None:
         """None where it ran out of memory and there is more now: sizes are only estimates."""
@@ -282,8 +282,7 @@ class Switchboard:
         return None
 
     def _loaded_and_warm(self, visit: Visit, spec: ModelSpec) -> Backend:
-        make_room = partial(self._make_room, visit)
-        progress = Progress(spec, self.standings.set, make_room, self.add)
+        progress = Progress(spec, self.standings.set, partial(self._make_room, visit), self.add)
         backend = self._load(spec, progress)
         spec = progress.spec
         try:
@@ -300,7 +299,9 @@ class Switchboard:
 
     def _make_room(self, visit: Visit, spec: ModelSpec, needs_bytes: Sequence[int] | None) -> None:
         """Waits until it is this model's turn to be read, and evicts what has to go; says so
-        before."""
+        before. One that runs elsewhere reads nothing, and is not waited for."""
+        if is_remote(spec):
+            return
         visit.enter(partial(self._say_for_whom, spec))
         if self._room is not None:
             gone = self._room().to_evict(spec, self.loaded.specs(), needs_bytes)
