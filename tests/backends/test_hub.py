@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -452,7 +452,7 @@ def test_a_full_disk_tells_what_broken_off_downloads_left_on_it(
 
 
 @contextmanager
-def downloading(fake: FakeHub, repo: str) -> Iterator[None]:
+def downloading(fake: FakeHub, repo: str, revision: str | None = None) -> Iterator[None]:
     """Meanwhile a download of a repository of 3 GB runs, of which 1 GB has come."""
     has_begun, may_end = threading.Event(), threading.Event()
 
@@ -467,7 +467,7 @@ def downloading(fake: FakeHub, repo: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub, "HfApi", lambda: running)
         patch.setattr(hub, "snapshot_download", running.snapshot_download)
-        thread = threading.Thread(target=hub.fetch, args=(SD_TURBO, repo, None, Told()))
+        thread = threading.Thread(target=hub.fetch, args=(SD_TURBO, repo, revision, Told()))
         thread.start()
         assert has_begun.wait(10)
     try:
@@ -494,6 +494,77 @@ def test_a_repository_that_two_want_counts_once(fake_hub: FakeHub) -> None:
     fake_hub.files, fake_hub.free_bytes = LARGE, 5 * 10**9
     with downloading(fake_hub, "someone/model"):
         assert fetch(Told()) == fake_hub.folder
+
+
+def test_another_revision_of_a_repository_counts_beside_it(fake_hub: FakeHub) -> None:
+    fake_hub.files, fake_hub.free_bytes = LARGE, 5 * 10**9
+    with (
+        downloading(fake_hub, "someone/model", "abc"),
+        pytest.raises(ModelUnavailable, match=r"6\.2 GB are needed and 5\.0 GB"),
+    ):
+        fetch(Told())
+
+
+def test_what_two_others_want_of_one_repository_counts_once(fake_hub: FakeHub) -> None:
+    fake_hub.files, fake_hub.free_bytes = LARGE, 6_500_000_000
+    with downloading(fake_hub, "someone/other"), downloading(fake_hub, "someone/other"):
+        assert fetch(Told()) == fake_hub.folder
+        with (
+            downloading(fake_hub, "someone/third"),
+            pytest.raises(ModelUnavailable, match=r"8\.2 GB are needed and 6\.5 GB"),
+        ):
+            fetch(Told())
+
+
+@dataclass
+class Left:
+    """A download that is to bring so much."""
+
+    left_bytes: int
+
+
+def test_of_those_who_want_one_revision_the_one_that_lacks_most_counts(fake_hub: FakeHub) -> None:
+    """Also beside the one that asks."""
+    fake_hub.free_bytes = 5 * 10**9
+    with (
+        hub_disk.room_for("someone/model", None, Left(10**9)),
+        hub_disk.room_for("someone/model", None, Left(4 * 10**9)),
+    ):
+        fake_hub.free_bytes = 4 * 10**9
+        for repo, num_gb, others_gb in (("someone/model", "4.2", "3.0"), ("x/y", "5.2", "4.0")):
+            said = f"{num_gb} GB are needed and 4.0 GB are free; {others_gb} GB of them for other"
+            with (
+                pytest.raises(OSError, match=said),
+                hub_disk.room_for(repo, None, Left(10**9)),
+            ):
+                raise AssertionError("there is no room")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_file_that_vanishes_while_the_disk_is_looked_at_counts_for_nothing(
+    fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_alone: bool
+) -> None:
+    """And where others download, nobody looks: what is not all there is theirs."""
+    fake_hub.files = LARGE
+    blobs = tmp_path / "cache" / "models--someone--model" / "blobs"
+    blobs.mkdir(parents=True)
+    with (blobs / "abc.0123.incomplete").open("wb") as file:
+        file.truncate(2_700_000_000)  # takes no room
+    looked: list[str] = []
+    glob = Path.glob
+
+    def glob_late(folder: Path, pattern: str) -> list[Path]:
+        looked.append(pattern)
+        return [blobs / "gone.0123.incomplete", *glob(folder, pattern)]
+
+    monkeypatch.setattr(Path, "glob", glob_late)
+    others = nullcontext() if is_alone else downloading(fake_hub, "someone/other")
+    with others:
+        fake_hub.free_bytes = 10**9
+        with pytest.raises(ModelUnavailable, match="GB are free") as caught:
+            fetch(Told())
+    assert ("2.7 GB are left of downloads that broke off" in caught.value.reason) == is_alone
+    assert bool(looked) == is_alone
 
 
 def test_bars_of_several_downloads_know_nothing_of_one_another() -> None:

@@ -394,7 +394,7 @@ def test_before_it_tells_loading_a_load_fetches_all_and_changes_nothing_that_thr
             text_encoders=[str(file) for file in named],
         )
     is_here = family == "sd3 file"
-    assert fetched == ["someone/tiny"] if is_here else ["someone/model", "someone/tiny"]
+    assert fetched == (["someone/tiny"] if is_here else ["someone/model", "someone/tiny"])
     assert read == []
 
 

@@ -194,6 +194,16 @@ def test_a_plan_for_fp16_knows_of_what_stays_in_fp32() -> None:
     assert enough.device_bytes / GB == pytest.approx(32.5, abs=0.05)
 
 
+def test_without_t5_nothing_stays_in_fp32() -> None:
+    assert SD35_WITHOUT_T5.t5_wide == 0
+    assert PartCounts(t5=0, t5_wide=5).t5_wide == 0
+    here = replace(room(80, torchao=True), max_bytes=20 * GB)
+    fp16 = replace(here, keeps_wide=True)
+    plans = [memory.choose("sd35", SD35_WITHOUT_T5, each) for each in (here, fp16)]
+    assert "all in full wants 20.9 GB" in plans[0].text
+    assert plans[1].text == plans[0].text
+
+
 def test_in_fp32_all_layers_are_alike() -> None:
     assert replace(room(80, torchao=True), itemsize=4).itemsizes == (4, 4)
 

@@ -19,7 +19,7 @@ from tests import checkpoints, checkpoints_ldm, checkpoints_sd3
 from tests.backends.conftest import MakeCheckpoint
 from turbo_ui.backends import single_file, sources, text_encoders
 from turbo_ui.backends.clip_vocabulary import clip_tokenizer
-from turbo_ui.backends.holding import T5_WIDE
+from turbo_ui.backends.holding import T5_WIDE, PartCounts
 from turbo_ui.backends.parts import part_class, read_folder
 from turbo_ui.backends.single_file import CONFIGS, read_file
 from turbo_ui.catalog import ModelSpec
@@ -251,8 +251,6 @@ def test_sd3_is_counted_without_being_read(
         for name, tensor in parts["text_encoder_3"].named_parameters()
         if "wo" in name.split(".")
     ]
-    if what == "folder":
-        found |= text_encoders.wide_parameters(sd3_folder)
     assert found == {T5_WIDE: sum(wide)}
     assert sum(wide) > 0
 
@@ -264,7 +262,7 @@ def test_what_of_t5_is_counted_as_wide_is_what_fp16_keeps_in_fp32(
     path, named, configs = sd3_without(sd3_folder, tmp_path)
     if what == "folder":
         read = read_folder(SPEC, sd3_folder, torch.float16)
-        known = text_encoders.wide_parameters(sd3_folder)
+        known = sources.num_parameters(SPEC, sd3_folder)
     else:
         named = named if what == "files" else [sd3_folder]
         read = read_file(SPEC, path, torch.float16, named=named, configs=configs)
@@ -279,8 +277,22 @@ def test_what_of_t5_is_counted_as_wide_is_what_fp16_keeps_in_fp32(
     assert known[T5_WIDE] == sum(wide) > 0
 
 
-def test_a_model_without_t5_keeps_nothing_wide(tmp_path: Path) -> None:
-    assert text_encoders.wide_parameters(tmp_path) == {T5_WIDE: 0}
+@pytest.mark.parametrize("what", ["folder", "files", "named folder"])
+def test_a_model_without_t5_keeps_nothing_wide(sd3_folder: Path, tmp_path: Path, what: str) -> None:
+    """Though its weights may lie beside the others: the index tells."""
+    path, named, configs = sd3_without(sd3_folder, tmp_path)
+    folder = tmp_path / "no_t5"
+    shutil.copytree(sd3_folder, folder)
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    index |= {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
+    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    if what == "folder":
+        found = sources.num_parameters(SPEC, folder)
+    else:
+        named = named[:2] if what == "files" else [folder]
+        found = single_file.num_parameters(SPEC, path, named=named, configs=configs)
+    assert found.keys() == {"transformer", "vae", "text_encoder", "text_encoder_2"}
+    assert PartCounts.of(found).t5_wide == 0
 
 
 def fp8(path: Path, like: str, names: tuple[str, str] = ("scale_weight", "scale_input")) -> Path:

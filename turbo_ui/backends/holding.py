@@ -32,7 +32,7 @@ class PartCounts:
         clips: both together.
         t5: 0 where the model has none.
         t5_wide: those among T5's that overflow in fp16 and are kept in fp32 where the model
-            computes in that: its `wo` layers.
+            computes in that: its `wo` layers. 0 where it has no T5, whatever is given.
     """
 
     transformer: int = 8_056_627_520
@@ -40,6 +40,10 @@ class PartCounts:
     t5: int = 4_762_310_656
     t5_wide: int = 1_006_632_960
     vae: int = 83_819_683
+
+    def __post_init__(self) -> None:
+        if self.t5 == 0:
+            object.__setattr__(self, "t5_wide", 0)  # of a frozen dataclass
 
     @classmethod
     def of(cls, num_parameters: Mapping[str, int]) -> PartCounts:

@@ -85,7 +85,7 @@ def fetch(
     try:
         missing_bytes = _missing_bytes(repo, revision, {name: sizes[name] for name in files})
         meter = _Meter(spec.title, report, missing_bytes)
-        with room_for(repo, meter):
+        with room_for(repo, revision, meter):
             folder = snapshot_download(
                 repo,
                 revision=revision,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from turbo_ui import catalog, own_models
-from turbo_ui.backends import compute, hub, memory, placement, sources, text_encoders
+from turbo_ui.backends import compute, memory, placement, sources
 from turbo_ui.backends import quantization as bits
 from turbo_ui.backends.base import Backend, LoadReport, silent
 from turbo_ui.backends.holding import PartCounts
@@ -164,10 +164,7 @@ def _sd3_plan(
 def _part_counts(spec: ModelSpec, path: Path, encoders: Sequence[Path]) -> PartCounts:
     """Told from headers; without `reading`, which keeps the libraries quiet for all threads."""
     try:
-        num_parameters = sources.num_parameters(spec, path, encoders)
-        if path.is_dir():
-            num_parameters |= text_encoders.wide_parameters(path)
-        return PartCounts.of(num_parameters)
+        return PartCounts.of(sources.num_parameters(spec, path, encoders))
     except READ_ERRORS as error:
         reason = f"its weights cannot be loaded ({type(error).__name__}: {str(error)[:300]})"
         raise ModelUnavailable(spec.id, reason, "Get the model again.") from error
@@ -204,32 +201,30 @@ class _TinyVae(NamedTuple):
     """The small stand-in of a model's VAE, fetched and not read.
 
     Attributes:
-        spec: the model, with a folder for its tiny VAE where there is one.
-        why_not: why it cannot be had; empty where it can.
+        spec: the model.
+        folder: where it is; None where it cannot be had.
+        why_not: why that is so; else empty.
     """
 
     spec: ModelSpec
-    why_not: str
+    folder: Path | None
+    why_not: str = ""
 
     @classmethod
     def fetched(cls, spec: ModelSpec, report: LoadReport) -> _TinyVae:
         """Has it on the disk. Before the model's weights are read: nobody else's load need wait
         for a download."""
-        named = catalog.expanded("tiny_vae", spec.tiny_vae or "")
-        if spec.tiny_vae is None or (named.is_absolute() and named.is_dir()):
-            return cls(spec, "")
         try:
-            folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+            return cls(spec, sources.locate_tiny_vae(spec, report))
         except ModelUnavailable as error:
-            return cls(spec, error.reason)
-        return cls(replace(spec, tiny_vae=str(folder.absolute())), "")
+            return cls(spec, None, error.reason)
 
     def read(self, full: Any, chosen: compute.Compute) -> tuple[Any, str]:
         """The stand-in of the VAE `full`; or None, and why it cannot be had."""
-        if self.why_not:
+        if self.folder is None:
             return None, self.why_not
         try:
-            tiny = sources.tiny_vae(self.spec, chosen.dtype, silent)
+            tiny = sources.read_tiny_vae(self.spec, self.folder, chosen.dtype)
         except ModelUnavailable as error:
             return None, error.reason
         wanted, found = int(full.config.latent_channels), int(tiny.config.latent_channels)

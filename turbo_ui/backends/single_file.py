@@ -74,8 +74,8 @@ def read_file(
 def num_parameters(
     spec: ModelSpec, path: Path, *, named: Sequence[Path] = (), configs: Path = CONFIGS
 ) -> dict[str, int]:
-    """How many parameters each network of a Stable Diffusion 3 has, told from headers alone;
-    arguments and errors are those of `read_file`."""
+    """How many parameters each network of a Stable Diffusion 3 has, and those of `holding.T5_WIDE`
+    where T5 is there, told from headers alone; arguments and errors are those of `read_file`."""
     shapes, architecture = _header(spec, path)
     assert architecture == "sd3", "the others are as large as they are"
     own = {"transformer": 0, "vae": 0}

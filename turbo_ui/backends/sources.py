@@ -10,6 +10,7 @@ import torch
 
 from turbo_ui import own_models, weights
 from turbo_ui.backends import hub, parts, single_file
+from turbo_ui.backends import text_encoders as encoders
 from turbo_ui.backends.base import LoadReport
 from turbo_ui.catalog import BY_ARCHITECTURE, ModelSpec, expanded
 from turbo_ui.errors import ModelUnavailable
@@ -84,20 +85,24 @@ def read(
 def num_parameters(
     spec: ModelSpec, path: Path, text_encoders: Sequence[Path] = ()
 ) -> dict[str, int]:
-    """How many parameters each network of a Stable Diffusion 3 has, from what `locate` found.
+    """How many parameters each network of a Stable Diffusion 3 has, from what `locate` found, and
+    those of `holding.T5_WIDE` where T5 is there: what `PartCounts.of` takes.
 
     Told from headers alone, so that what will not be needed need not be read.
+
+    Args:
+        text_encoders: as for `read`.
 
     Raises:
         ModelUnavailable: something is missing or broken; says what.
     """
     if path.is_dir():
-        return parts.num_parameters(spec, path)
+        return encoders.num_parameters_of_folder(spec, path)
     return single_file.num_parameters(spec, path, named=text_encoders)
 
 
-def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
-    """The small stand-in of a model's VAE.
+def locate_tiny_vae(spec: ModelSpec, report: LoadReport) -> Path:
+    """The folder of the small stand-in of a model's VAE, from the hub where it has to be.
 
     Raises:
         InvalidRequest: it is in the home of a user that is unknown.
@@ -106,6 +111,16 @@ def tiny_vae(spec: ModelSpec, dtype: torch.dtype, report: LoadReport) -> Any:
     if spec.tiny_vae is None:
         raise ModelUnavailable(spec.id, "no tiny VAE is known for it")
     folder = expanded("tiny_vae", spec.tiny_vae)
-    if not (folder.is_absolute() and folder.is_dir()):  # else a hub id, as in `locate`
-        folder = hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+    if folder.is_absolute() and folder.is_dir():  # else a hub id, as in `locate`
+        return folder
+    return hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+
+
+def read_tiny_vae(spec: ModelSpec, folder: Path, dtype: torch.dtype) -> Any:
+    """The small stand-in of a model's VAE in main memory, from what `locate_tiny_vae` found.
+
+    Raises:
+        ModelUnavailable: it is broken.
+        OutOfMemory: the main memory does not suffice.
+    """
     return parts.read_part(spec, parts.part_class("AutoencoderTiny"), folder, dtype)

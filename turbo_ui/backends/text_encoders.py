@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,26 +103,27 @@ def read(
 def num_parameters(
     spec: ModelSpec, path: Path, shapes: Shapes, named: Sequence[Path], configs: Path
 ) -> dict[str, int]:
-    """How many parameters each of them has, and those of `T5_WIDE`, told from headers alone;
-    arguments and errors are those of `read`."""
+    """How many parameters each of them has, and those of `T5_WIDE` where T5 is there, told from
+    headers alone; arguments and errors are those of `read`."""
     where = _find(spec, path, shapes, named, configs)
     if isinstance(where, Path):
-        return parts.num_parameters(spec, where, only=IN_A_FOLDER) | wide_parameters(where)
+        return num_parameters_of_folder(spec, where, only=IN_A_FOLDER)
     answer = {name: weights.num_parameters(found.shapes) for name, found in where.items()}
     if "text_encoder_3" in where:
         answer[T5_WIDE] = _num_wide(where["text_encoder_3"].shapes)
     return answer
 
 
-def wide_parameters(folder: Path) -> dict[str, int]:
-    """How many parameters of a diffusers folder's T5 are those of `T5_WIDE`, told from headers
-    alone; 0 where it has none.
-
-    Raises:
-        ModelUnavailable: a file of it is broken.
-    """
-    files = weights.weight_files(folder / "text_encoder_3")
-    return {T5_WIDE: sum(_num_wide(weights.shapes_of(file)) for file in files)}
+def num_parameters_of_folder(
+    spec: ModelSpec, folder: Path, *, only: Collection[str] | None = None
+) -> dict[str, int]:
+    """How many parameters each network of a diffusers folder has, and those of `T5_WIDE` where its
+    index names a T5; arguments and errors are those of `parts.num_parameters`."""
+    answer = parts.num_parameters(spec, folder, only=only)
+    if "text_encoder_3" in answer:
+        files = weights.weight_files(folder / "text_encoder_3")
+        answer[T5_WIDE] = sum(_num_wide(weights.shapes_of(file)) for file in files)
+    return answer
 
 
 def t5_tokenizer() -> Any:

@@ -177,7 +177,7 @@ class ImagesApi:
             "title": spec.title,
             "state": state.state,
             "state_text": state.text,
-            # until its repository has told what it is, it only passes for another model
+            # until its files are here, a hub model of one's own only passes for another
             "default_size": None if spec.is_provisional else size,
             "licence": spec.licence,
         }
