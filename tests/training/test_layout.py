@@ -43,6 +43,24 @@ def test_a_mirrored_thing_is_looked_up_mirrored() -> None:
     np.testing.assert_allclose(mirrored[:, ::-1], plain, atol=1e-4)
 
 
+def test_taught_heads_look_at_the_four_quarters_of_a_cell() -> None:
+    scene = Scene((Placed(APPLE, 120, 140, 100),), WHITE, "", nouns=(0,))
+    layout = torch.from_numpy(layout_of(scene))[None]
+    places = Places(layout)
+    heads = torch.cat([places.on(64, turn)[0][0] for turn in (0, 1)])
+    is_known = places.on(64, 0)[1][0].view(8, 8)
+    fine, _ = attention_targets(layout, 16)  # its cells' middles are the quarters of the coarse map
+    fine = fine[0].view(8, 2, 8, 2, NUM_TOKENS)
+    quarters = [fine[:, down, :, across] for down, across in ((0, 0), (1, 1), (0, 1), (1, 0))]
+    assert is_known[4, 3]
+    for head, quarter in zip(heads.view(4, 8, 8, NUM_TOKENS), quarters, strict=True):
+        torch.testing.assert_close(head[4, 3], quarter[4, 3])
+
+
+def test_layers_take_turns_at_the_quarters() -> None:
+    assert [each.turn for each in Lookup(build_unet()).processors] == [0, 1, 0, 1, 0, 1]
+
+
 def test_the_front_thing_counts_and_paper_has_no_place() -> None:
     back, front = Placed(APPLE, 100, 128, 120), Placed(BEE, 140, 128, 120)
     weights, is_known = targets(back, front, nouns=(1, 0))
@@ -106,13 +124,14 @@ def test_forced_rows_look_at_the_right_places_and_the_others_where_they_did() ->
     places.is_forced = torch.tensor([True, False])
     taught.places = places
     forced = layer(states, context)
-    weights, is_known = places.on(64)
+    weights, is_known = places.on(64, turn=0)
     assert is_known[0].any()
     assert not is_known[0].all()
     torch.testing.assert_close(forced[1], free[1])
     torch.testing.assert_close(forced[0, ~is_known[0]], free[0, ~is_known[0]])
     width = NUM_TAUGHT_HEADS * 2
-    wanted = (weights[0] @ layer.to_v(context[0]))[is_known[0], :width]
+    values = layer.to_v(context[0])[:, :width].unflatten(1, (NUM_TAUGHT_HEADS, -1)).transpose(0, 1)
+    wanted = (weights[0] @ values).transpose(0, 1).flatten(1)[is_known[0]]
     torch.testing.assert_close(forced[0, is_known[0], :width], wanted)
     torch.testing.assert_close(forced[0, :, width:], free[0, :, width:])
 

@@ -61,6 +61,13 @@ def test_vectors_are_of_unit_length_and_zero_for_what_is_unknown(lexicon: Lexico
     assert lexicon.vectors(["camel"]).shape == (1, VECTOR_WIDTH)
 
 
+def test_a_word_is_as_common_as_it_comes_early_and_a_label_is_not_common(lexicon: Lexicon) -> None:
+    camel, the, label = lexicon.commonness(["Camel", "the", "camel with two humps"]).tolist()
+    assert camel == 1.0
+    assert 0.9 < the < camel, "the third of the vectors"
+    assert label == 0.25
+
+
 def test_the_words_are_those_that_both_know(lexicon: Lexicon) -> None:
     assert lexicon.words() == ["camel", "hump"]
 

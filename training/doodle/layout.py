@@ -52,17 +52,20 @@ def _to_canvas(placed: Placed, bend: Bend | None) -> np.ndarray:
     return pixels * (CANVAS_SIDE / SIZE_PX)
 
 
-def attention_targets(layout: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+def attention_targets(
+    layout: torch.Tensor, side: int, beside: tuple[float, float] = (0.0, 0.0)
+) -> tuple[torch.Tensor, torch.Tensor]:
     """To which tokens each cell of a `side`×`side` map should attend.
 
     Args:
         layout: `(N, 4, 7)` of `layout_of`.
         side: cells across and down.
+        beside: how far off the cell's middle to look, across and down, in cells.
 
     Returns:
-        Weights `(N, side², NUM_TOKENS)` that sum to 1, between the places next to the cell's
-        middle; and which cells have such a place, `(N, side²) bool`. Of things over one another the
-        front one counts.
+        Weights `(N, side², NUM_TOKENS)` that sum to 1, between the places next to that point; and
+        which cells' middles have a place, `(N, side²) bool`. Of things over one another the front
+        one counts.
     """
     num = len(layout)
     middle = (torch.arange(side) + 0.5) * SIZE_PX / side - 0.5
@@ -74,6 +77,8 @@ def attention_targets(layout: torch.Tensor, side: int) -> tuple[torch.Tensor, to
     is_inside &= layout[..., :1] >= 0
     order = torch.arange(1, layout.shape[1] + 1, device=layout.device)[:, None]
     front = (is_inside * order).argmax(dim=1)  # (N, Q)
+    step = torch.tensor(beside).to(layout) * SIZE_PX / side
+    places = places + layout[..., 1:].unflatten(-1, (2, 3))[..., :2] @ step[:, None]
     at = places.gather(1, front[:, None, None].expand(-1, 1, 2, -1))[:, 0] - 0.5
     at = at.clamp(0, CANVAS_SIDE - 1)
     near = (1 - (at[..., None] - torch.arange(CANVAS_SIDE).to(at)).abs()).clamp(min=0)

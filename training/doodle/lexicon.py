@@ -41,6 +41,7 @@ _POINTERS = {
 _TWICE_REMOVED = 0.4
 _NUM_SENSES = 2  # of a word, by how often each is met: the others are far-fetched
 _FURTHER_NAME = 0.8  # of a concept: its first name says more than the others
+_COMMON_RANK = 10_000  # a word of this rank is asked for half as often as the first one
 
 
 class Lexicon:
@@ -104,6 +105,12 @@ class Lexicon:
             ]
             out.append(self._vectors[rows].mean(0) if rows else torch.zeros(VECTOR_WIDTH))
         return F.normalize(torch.stack(out), dim=-1)
+
+    def commonness(self, words: Iterable[str]) -> torch.Tensor:
+        """How common each is, 0 to 1, by its rank among the vectors, which come by how often a word
+        is met; 0.25 for what is no word of theirs, such as a label of several words."""
+        ranks = [self._rows.get(word.lower(), 3 * _COMMON_RANK) for word in words]
+        return 1 / (1 + torch.tensor(ranks, dtype=torch.float) / _COMMON_RANK)
 
     def related(self, word: str) -> dict[str, float]:
         """Words that it may stand for, 0 to 1: synonyms 1, by one link less, by two 0.4."""

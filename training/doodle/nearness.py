@@ -25,6 +25,7 @@ class Words:
     Attributes:
         meanings: unit vectors `(N, 384)`.
         nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
+        common: how common each is, 0 to 1.
         telling: indices of the fifth that is nearest to some concept.
         short_ids, long_ids: tokens `(N, 8)`, and `(N, NUM_TOKENS)` with places for canvases.
     """
@@ -44,6 +45,7 @@ class Words:
         told = [lexicon.definitions(c.name, c.label) for c in concepts]
         likeness += _TOLD_SHARE * self._told(teacher, told)
         self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
+        self.common = lexicon.commonness(words)
         self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
         tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
@@ -59,14 +61,15 @@ class Words:
         return likeness
 
     def pick_known(self, num: int) -> torch.Tensor:
-        """Indices of words with something to show, each as often as the teacher is sure of it."""
-        return torch.multinomial(self.nearest.amax(-1), num)
+        """Indices of words with something to show: each as often as the teacher is sure of it, and
+        as people write it. Half of the list are words that next to nobody knows."""
+        return torch.multinomial(self.nearest.amax(-1) * self.common, num)
 
     def pick(self, num: int) -> torch.Tensor:
         """Indices of words for a batch, in a random order."""
         num_telling = int(num * _TELLING_SHARE)
         some = self.telling[torch.randint(len(self.telling), (num_telling,))]
-        any_of_all = torch.randint(len(self.meanings), (num - num_telling,))
+        any_of_all = torch.multinomial(self.common, num - num_telling)
         return torch.cat([some, any_of_all])[torch.randperm(num)]
 
 

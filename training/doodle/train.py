@@ -15,7 +15,7 @@ STAGES: tuple[tuple[str, str, int], ...] = (
     ("train_autoencoder", "--steps", 9000),
     ("train_text", "--steps", 5000),
     ("pool", "--shards", 64),
-    ("train_unet", "--steps", 30_000),
+    ("train_unet", "--steps", 7500),
     ("train_decoder", "--steps", 4000),
 )
 
