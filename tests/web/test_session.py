@@ -237,6 +237,7 @@ def test_a_refine_of_a_model_that_is_not_known_yet_is_refused_until_it_is() -> N
     async def run(session: PageSession) -> None:
         nonlocal is_reached
         board = session.roster.switchboard
+        assert isinstance(board, InlineSwitchboard)
         session.engine.open_session("s", session.publish)
         submitting = asyncio.create_task(session.submit_drafts())
         wanted = {"kind": "refine", "request_id": 1, "model": "unknown", "image": None}
