@@ -40,6 +40,7 @@ def test_each_entry_is_complete(spec: ModelSpec) -> None:
         assert spec.tiny_vae
         assert spec.revision is not None, "else the same request gives other pixels one day"
         assert re.fullmatch("[0-9a-f]{40}", spec.revision)
+        assert re.fullmatch("[0-9a-f]{40}", spec.tiny_vae_revision or ""), "it draws, too"
     assert bool(spec.how_to_get) == spec.is_gated, "what is gated says how to get in"
 
 

@@ -55,6 +55,7 @@ class ModelSpec:
         is_live: quick enough on a GPU to follow the hand; the others suit a refine.
         takes_sketch: it can start from a sketch; False draws from the prompt alone.
         tiny_vae: hub id or absolute path of the small stand-in VAE; None where there is none.
+        tiny_vae_revision: of its hub repository; None is its newest.
     """
 
     id: str
@@ -81,6 +82,7 @@ class ModelSpec:
     is_live: bool = True
     takes_sketch: bool = True
     tiny_vae: str | None = None
+    tiny_vae_revision: str | None = None
 
     @property
     def sizes_px(self) -> tuple[int, ...]:
@@ -149,6 +151,7 @@ SD_TURBO = ModelSpec(
     attribution="Powered by Stability AI",
     memory_bytes=3_000_000_000,
     tiny_vae="madebyollin/taesd",
+    tiny_vae_revision="614f76814bbe30edbe2e627ace1c2234c81a2c0e",
 )
 
 SDXL_TURBO = ModelSpec(
@@ -163,6 +166,7 @@ SDXL_TURBO = ModelSpec(
     attribution="Powered by Stability AI",
     memory_bytes=8_000_000_000,
     tiny_vae="madebyollin/taesdxl",
+    tiny_vae_revision="b20258aaef75ef61e659c1e0f14f251cf0ad153e",
 )
 
 STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
@@ -188,6 +192,7 @@ STABLE_DIFFUSION_3_5_LARGE_TURBO = ModelSpec(
     is_gated=True,
     is_live=False,
     tiny_vae="madebyollin/taesd3",
+    tiny_vae_revision="d58dcaccd2b36fcb7a6b9e93c1cc507acab5a778",
 )
 
 CATALOG: tuple[ModelSpec, ...] = (DOODLE, SD_TURBO, SDXL_TURBO, STABLE_DIFFUSION_3_5_LARGE_TURBO)

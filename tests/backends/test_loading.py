@@ -321,6 +321,21 @@ def test_without_a_tiny_vae_the_full_one_is_taken_and_said(
         assert "full VAE" in backend.generate([wanted])[0].path
 
 
+def test_a_tiny_vae_comes_in_its_revision(
+    checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fetch(spec: ModelSpec, repo: str, revision: str | None, *args: Any, **options: Any) -> Path:
+        asked.append((repo, revision))
+        raise ModelUnavailable("tiny-turbo", "the hub cannot be reached")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    spec = replace(checkpoints.spec(checkpoint()), tiny_vae="someone/tiny", tiny_vae_revision="abc")
+    loading.load_spec(spec, quiet, device="cpu", vae="tiny")
+    assert asked == [("someone/tiny", "abc")]
+
+
 @pytest.fixture(scope="session")
 def sd3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints_sd3.make(tmp_path_factory.mktemp("sd3"))

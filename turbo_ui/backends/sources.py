@@ -113,7 +113,7 @@ def locate_tiny_vae(spec: ModelSpec, report: LoadReport) -> Path:
     folder = expanded("tiny_vae", spec.tiny_vae)
     if folder.is_absolute() and folder.is_dir():  # else a hub id, as in `locate`
         return folder
-    return hub.fetch(spec, spec.tiny_vae, None, report, choose=hub.root_files)
+    return hub.fetch(spec, spec.tiny_vae, spec.tiny_vae_revision, report, choose=hub.root_files)
 
 
 def read_tiny_vae(spec: ModelSpec, folder: Path, dtype: torch.dtype) -> Any:
