@@ -483,17 +483,24 @@ def test_a_header_that_surprises_is_told_as_a_broken_model(
         loading.load_spec(checkpoints_sd3.spec(sd3_folder), quiet, device="cpu")
 
 
+def as_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ModelSpec, list[Path]]:
+    """The same Stable Diffusion 3 as a single file, and the files of its text encoders."""
+    configs = checkpoints_ldm.configs_of(folder, tmp_path / "configs", "sd3")
+    with_configs(monkeypatch, configs)
+    path = checkpoints_ldm.sd3_file(folder, tmp_path / "sd3.safetensors")
+    spec = replace(checkpoints_sd3.spec(folder), source=str(path))
+    return spec, checkpoints_ldm.text_encoder_files(folder, tmp_path)
+
+
 @pytest.mark.parametrize("is_file", [False, True])
 def test_a_plan_for_fp16_counts_what_t5_keeps_in_fp32(
     sd3_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
 ) -> None:
     spec, named = checkpoints_sd3.spec(sd3_folder), []
     if is_file:
-        configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
-        with_configs(monkeypatch, configs)
-        path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
-        named = checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)
-        spec = replace(spec, source=str(path))
+        spec, named = as_files(sd3_folder, tmp_path, monkeypatch)
 
     def planned(dtype: str) -> int:
         backend = loading.load_spec(
@@ -514,12 +521,8 @@ def test_a_t5_that_the_plan_drops_is_not_read(
     """Nor is its vocabulary asked for, which may be missing."""
     spec, named = checkpoints_sd3.spec(sd3_folder), []
     if is_file:
-        configs = checkpoints_ldm.configs_of(sd3_folder, tmp_path / "configs", "sd3")
-        with_configs(monkeypatch, configs)
-        path = checkpoints_ldm.sd3_file(sd3_folder, tmp_path / "sd3.safetensors")
-        named = checkpoints_ldm.text_encoder_files(sd3_folder, tmp_path)
+        spec, named = as_files(sd3_folder, tmp_path, monkeypatch)
         (tmp_path / "tokenizer.json").unlink()
-        spec = replace(spec, source=str(path))
     read: list[Any] = []
     part_class = parts.part_class
 
