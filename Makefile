@@ -74,5 +74,5 @@ $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	@touch $@
 
 $(TRAIN_STAMP): requirements-train.txt $(RUN_STAMP)
-	$(PY) -m pip install --disable-pip-version-check -r requirements-train.txt
+	$(PY) -m pip install --disable-pip-version-check --no-deps -r requirements-train.txt
 	@touch $@

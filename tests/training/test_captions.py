@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import pytest
 
 from tests.training.things import concepts
-from training.doodle.captions import ABOVE, BELOW, article, name_object, plural, write_caption
+from training.doodle.captions import name_object, style, write_caption
 from training.doodle.data import Concept
+from training.doodle.vocabulary import ABOVE, BELOW, PRAISE, SIDES, STYLES
 
 
 @dataclass(frozen=True)
@@ -22,29 +22,16 @@ class Stood:
 
 
 APPLE, BEE, CAT, *_ = concepts()
+UNSHOWN = re.compile("|".join(map(re.escape, [*(f", {each}" for each in STYLES), *PRAISE])))
 
 
 def captions(things: list[Stood], phrase: str = "", has_sketch: bool = False) -> set[str]:
-    return {
+    """Without styles and adjectives that say nothing."""
+    found = (
         write_caption(np.random.default_rng(seed), things, phrase, has_sketch).text
         for seed in range(400)
-    }
-
-
-@pytest.mark.parametrize(
-    ("noun", "wanted"), [("apple", "an"), ("cat", "a"), ("owl", "an"), ("blue owl", "a")]
-)
-def test_articles(noun: str, wanted: str) -> None:
-    assert article(noun) == wanted
-
-
-@pytest.mark.parametrize(
-    ("noun", "wanted"),
-    [("cat", "cats"), ("box", "boxes"), ("peach", "peaches"), ("cherry", "cherries"),
-     ("monkey", "monkeys"), ("glasses", "glasses"), ("fish", "fishes")],
-)  # fmt: skip
-def test_plurals(noun: str, wanted: str) -> None:
-    assert plural(noun) == wanted
+    )
+    return {text for text in found if not UNSHOWN.search(text)}
 
 
 def test_one_thing_is_named_with_and_without_article_and_by_its_synonym() -> None:
@@ -86,6 +73,46 @@ def test_prepositions_are_true_in_the_order_of_naming() -> None:
 def test_the_same_thing_several_times_is_counted() -> None:
     found = captions([Stood(BEE, 48), Stood(BEE, 128), Stood(BEE, 208)])
     assert found == {"three bees"}
+    some = captions([Stood(APPLE, 48), Stood(BEE, 128), Stood(BEE, 208)])
+    assert "an apple and two bees" in some
+    assert "apple and two bees" in some
+    assert all(text.endswith(" and two bees") for text in some)
+    other = captions([Stood(BEE, 70, "red"), Stood(BEE, 186)])
+    assert other == {"a red bee and a bee", "red bee and bee"} | {
+        f"{first} {word} {second}"
+        for word in ("next to", "beside", "near", "with")
+        for first, second in (("a red bee", "a bee"), ("red bee", "bee"))
+    }
+
+
+def test_of_several_alike_no_side_is_said() -> None:
+    things = [Stood(BEE, 48), Stood(APPLE, 128), Stood(BEE, 208)]
+    assert not any(side in text for text in captions(things, has_sketch=True) for side in SIDES)
+
+
+def test_one_thing_without_a_sketch_is_told_where_to_stand() -> None:
+    for side in (0, 1):
+        said = {
+            write_caption(np.random.default_rng(s), [Stood(BEE, 70)], "at night", False, side).text
+            for s in range(60)
+        }
+        assert f"a bee {SIDES[side]} at night" in said
+        assert all(SIDES[side] in text for text in said)
+
+
+def test_a_background_may_stand_alone() -> None:
+    assert captions([], "pink background") == {"pink background"}
+    assert write_caption(np.random.default_rng(0), [], "at night", False).nouns == ()
+    assert captions([]) <= {"", *STYLES}
+
+
+def test_styles_and_praise_come_now_and_then() -> None:
+    dice = np.random.default_rng(1)
+    found = [style(dice) for _ in range(2000)]
+    assert 0.05 < np.mean([text != "" for text in found]) < 0.15
+    assert max(text.count(",") for text in found) > 10, "longer than the places that words have"
+    names = [name_object(dice, Stood(BEE, 128), has_sketch=False) for _ in range(1000)]
+    assert 0.03 < np.mean([name.split()[0] in PRAISE for name in names]) < 0.1
 
 
 def test_the_background_is_said_last() -> None:
@@ -104,7 +131,7 @@ def test_the_background_is_said_last() -> None:
 def test_a_held_out_word_is_never_said() -> None:
     thing = Concept(0, "dog", "dog", "1F436", APPLE.image, ("puppy",), ("pooch",))
     dice = np.random.default_rng(0)
-    said = {name_object(dice, Stood(thing, 0), has_sketch=True) for _ in range(200)}
+    said = {name_object(dice, Stood(thing, 0), has_sketch=True).split()[-1] for _ in range(200)}
     assert said == {"dog", "puppy"}
 
 
@@ -118,3 +145,5 @@ def test_each_thing_knows_its_noun() -> None:
             assert any(name in named[noun] for name in names)
     both = write_caption(np.random.default_rng(0), [Stood(BEE, 70), Stood(BEE, 186)], "", False)
     assert (both.text, both.nouns) == ("two bees", (0, 0))
+    mixed = [Stood(BEE, 70), Stood(CAT, 100), Stood(BEE, 186)]
+    assert write_caption(np.random.default_rng(0), mixed, "", False).nouns == (0, 1, 0)

@@ -1,6 +1,7 @@
 """The questions are repeatable and say what they claim; the other emoji set unpacks whole."""
 
 import io
+import math
 import tarfile
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.training.gallery import small_gallery
-from training.doodle import cases, other_set
-from training.doodle.contact_sheet import contact_sheet
+from training.doodle import cases, contact_sheet, other_set
 from training.doodle.data import Concept
+from training.doodle.drawings.scenes import examples
 from training.doodle.features import foreground
 from training.doodle.measures import iou
 from training.doodle.painters import identity
@@ -79,10 +80,27 @@ def test_a_random_stroke_stays_on_the_board() -> None:
 
 
 def test_the_contact_sheet_shows_every_example() -> None:
-    sheet = contact_sheet(identity)
+    asked = []
+
+    def painter(
+        prompt: str, sketch: np.ndarray | None, strength: float = 0.6, seed: int = 0
+    ) -> np.ndarray:
+        asked.append((prompt, strength))
+        return identity(prompt, sketch, strength, seed)
+
+    sheet = contact_sheet.contact_sheet(painter)
+    prompts = [example["prompt"] for example in examples().values()]
+    assert asked == [(prompt, s) for prompt in prompts for s in contact_sheet.STRENGTHS]
+    cell, caption = contact_sheet.CELL_PX + contact_sheet.GAP_PX, contact_sheet.CAPTION_PX
+    num_rows = math.ceil(len(prompts) / contact_sheet.NUM_BLOCKS)
+    row, width = cell + caption, (1 + len(contact_sheet.STRENGTHS)) * cell
+    block = width + 3 * contact_sheet.GAP_PX
     assert sheet.dtype == np.uint8
-    assert sheet.shape[2] == 3
-    assert sheet.shape[1] > 10 * 168
+    assert sheet.shape[0] == caption + num_rows * row
+    assert sheet.shape[1:] == (contact_sheet.NUM_BLOCKS * block - 3 * contact_sheet.GAP_PX, 3)
+    for index in range(len(prompts)):
+        top, left = caption + index % num_rows * row, index // num_rows * block
+        assert (sheet[top : top + cell, left : left + width] != 255).any(), "no place is empty"
 
 
 def test_the_other_set_unpacks_small_pictures_and_notices_only(

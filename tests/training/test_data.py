@@ -1,5 +1,6 @@
 """Pictures and words: what is held out stays out, colours change, regions are cut."""
 
+import colorsys
 import json
 from pathlib import Path
 
@@ -45,6 +46,26 @@ def test_a_fifth_of_the_tags_is_held_out_for_good(root: Path) -> None:
     assert len(held_out | kept) == 201, "200 tags and the name of its own"
     assert data.load_concepts(root)[0].held_out_synonyms == dog.held_out_synonyms
     assert "pet" not in held_out | kept | {*cat.synonyms}, "a tag of two things names neither"
+
+
+def test_what_a_name_says_is_no_question(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Captions say "a pine tree", whatever the hash of the tag "pine"."""
+    monkeypatch.setattr(data, "is_held_out", lambda word: True)
+    listed = root / "concepts.txt"
+    listed.write_text("dog face = word1 hound; word2; word3s\ncat = cat; word4-puss\n", "utf-8")
+    dog, _ = data.load_concepts(root)
+    assert {"word1", "word2", "word3", "word4"}.isdisjoint(dog.held_out_synonyms)
+    assert {"word1", "word3", "word4"} <= set(dog.synonyms)
+    assert {"word5", "word10", "word30"} <= set(dog.held_out_synonyms)
+
+
+def test_what_captions_say_of_anything_is_no_tag(tmp_path: Path) -> None:
+    names = {"camel": ("camel",), "house": ("house",)}
+    entries = {
+        "camel": {"tags": ["two", "hump"]},
+        "house": {"tags": ["near", "cute", "home", "4k"]},
+    }
+    assert data.own_tags(names, entries) == {"camel": ["hump"], "house": ["home"]}
 
 
 def test_a_face_may_be_called_by_its_animal_beside_a_sketch_only_if_that_is_taken(
@@ -98,9 +119,12 @@ def test_a_main_colour_is_found_and_changed_and_other_colours_stay() -> None:
 @pytest.mark.parametrize("word", data.COLOURS)
 def test_each_colour_word_makes_its_colour(word: str) -> None:
     changed = data.recolour(ball(), 0.0, word)
-    red, green, blue = (int(value) for value in changed[128, 160, :3])
-    assert data.colour_word((red, green, blue)) == word
-    assert data.colour_word((90, 90, 90)) is None
+    hue, saturation, _ = colorsys.rgb_to_hsv(*(changed[128, 160, :3] / 255))
+    assert saturation > 0.25
+    nearest = min(
+        data.COLOURS, key=lambda w: abs((hue * 360 - data.COLOURS[w][0] + 180) % 360 - 180)
+    )
+    assert nearest == word
 
 
 @pytest.mark.parametrize("num", [2, 3, 5])

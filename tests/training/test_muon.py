@@ -1,11 +1,16 @@
 """Muon: steps of one size in every direction, by one process or several alike."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from tests.training.workers import together
+from training.doodle import muon
 from training.doodle.muon import Muon, optimisers, orthogonalised
 
 SHAPES = [(24, 96), (96, 24), (48, 48)]
+SHARED_SHAPES = [(6, 6), (4, 12), (6, 6), (10, 3), (4, 2, 3, 3)]
 
 
 def skewed(shape: tuple[int, int]) -> torch.Tensor:
@@ -90,3 +95,32 @@ def test_state_survives_a_checkpoint() -> None:
         return weight.detach()
 
     torch.testing.assert_close(trained(None), trained(2), rtol=0, atol=0)
+
+
+def some_steps(_rank: int = 0) -> tuple[list[torch.Tensor], int]:
+    """Parameters after three steps, and how many steps of matrices were worked out here."""
+    dice, done = torch.Generator().manual_seed(11), 0
+
+    def counted(matrix: torch.Tensor) -> torch.Tensor:
+        nonlocal done
+        done += 1
+        return orthogonalised(matrix)
+
+    parameters = [torch.nn.Parameter(torch.randn(s, generator=dice)) for s in SHARED_SHAPES]
+    optimiser = Muon(parameters, lr=0.1, weight_decay=0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(muon, "orthogonalised", counted)
+        for _ in range(3):
+            for parameter in parameters:
+                parameter.grad = torch.randn(parameter.shape, generator=dice)
+            optimiser.step()
+    return [parameter.detach() for parameter in parameters], done
+
+
+def test_several_processes_share_the_work_and_agree_with_one(tmp_path: Path) -> None:
+    alone, num_steps = some_steps()
+    (first, num_first), (second, num_second) = together(some_steps, tmp_path)
+    torch.testing.assert_close(first, alone)
+    torch.testing.assert_close(second, first, rtol=0, atol=0)
+    assert num_first + num_second == num_steps == 3 * len(SHARED_SHAPES)
+    assert min(num_first, num_second) > 0

@@ -1,9 +1,21 @@
-"""The card's tables say what was measured, and writing them leaves the rest of the card alone."""
+"""The card's tables say what was measured, and writing them leaves the rest of the card alone.
 
+Its code does what it says.
+"""
+
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import turbo_ui
 from training.doodle.report import BEGIN, END, LIMITS, limits, markdown, write_block
+
+ROOT = Path(__file__).parents[2]
 
 
 def results(top1: float = 80.0) -> dict[str, Any]:
@@ -38,6 +50,31 @@ def test_each_limit_is_judged_by_its_own_direction() -> None:
     assert met["size"]
 
 
+@pytest.mark.parametrize(
+    ("key", "group", "name", "value", "is_met", "shown"),
+    [
+        ("size", "machine", "size_mb", 60.04, False, "60.1"),
+        ("size", "machine", "size_mb", 60.0, True, "60.0"),
+        ("size", "machine", "size_mb", 59.96, True, "60.0"),
+        ("memory", "machine", "peak_memory_mb", 1200.2, False, "1201"),
+        ("speed", "machine", "frames_per_second", 7.96, False, "7.9"),
+        ("speed", "machine", "frames_per_second", 7.91, False, "7.9"),
+        ("speed", "machine", "frames_per_second", 8.04, True, "8.0"),
+    ],
+)
+def test_what_was_measured_is_judged_and_not_what_is_shown(
+    key: str, group: str, name: str, value: float, is_met: bool, shown: str
+) -> None:
+    measured = results()
+    measured[group] = measured[group] | {name: value}
+    measured |= {"limits": limits(measured)}
+    [row] = [row for row in measured["limits"] if row["key"] == key]
+    assert (row["value"], row["is_met"]) == (value, is_met)
+    answer = "yes" if is_met else "**no**"
+    line = f"| {row['title']} | {row['limit']} | **{shown}** | {answer} |"
+    assert line in markdown(measured)
+
+
 def test_the_tables_show_limits_and_misses() -> None:
     text = markdown(results())
     assert "| sketch + text: top-1, % | ≥ 85 | **80.0** | **no** | 80.0 | 80.0 |" in text
@@ -60,3 +97,30 @@ def test_a_card_without_markers_gets_them(tmp_path: Path) -> None:
     write_block(card, "one")
     write_block(card, "two")
     assert card.read_text(encoding="utf-8") == f"# doodle\n\n{BEGIN}\ntwo\n{END}\n"
+
+
+def test_the_code_of_the_card_paints_in_one_step_of_strength_0_6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from diffusers import AutoPipelineForImage2Image
+
+    read = AutoPipelineForImage2Image.from_pretrained
+
+    def seeded(folder: str) -> Any:
+        pipeline = read(folder)
+        torch.manual_seed(7)  # after reading, which throws dice too
+        return pipeline
+
+    monkeypatch.setattr(AutoPipelineForImage2Image, "from_pretrained", seeded)
+    monkeypatch.chdir(ROOT)
+    card = Path("assets/doodle/README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"^```python\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
+    sketch = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(sketch).ellipse((64, 64, 192, 192), fill="red")
+    names: dict[str, Any] = {"sketch": sketch}
+    exec(compile(code, "README.md", "exec"), names)
+    request = turbo_ui.FrameRequest(
+        prompt="a red car", image=np.asarray(sketch), strength=0.6, seed=7
+    )
+    [frame] = turbo_ui.load("doodle", device="cpu").generate([request])
+    assert np.abs(frame.image.astype(int) - np.asarray(names["picture"])).max() <= 2

@@ -3,15 +3,21 @@
 import math
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers import CLIPTokenizer
 
+from tests.training.things import concepts
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
+from training.doodle.export import FOLDER
 from training.doodle.heads import Heads
 from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS
 from training.doodle.nearness import likeness_to
-from training.doodle.train_text import tell
+from training.doodle.nouns import plural
+from training.doodle.train_text import anchored, caption_loss, closing_loss, keep, resume, tell
+from training.doodle.words import NounCaption, sample_caption
 
 
 def test_a_word_is_near_a_thing_by_one_of_its_names_or_by_all() -> None:
@@ -73,3 +79,73 @@ def test_canvases_nearest_to_their_own_things_are_told_from_the_others() -> None
     assert heads.likeness_loss(hidden, looks, right).item() < 0.01
     for wrong in ([[(2, 0), (2, 0)], [(1, 0)]], [[(1, 0), (1, 0)], [(1, 0)]]):
         assert heads.likeness_loss(hidden, looks, wrong).item() > 5
+
+
+@pytest.fixture(scope="module")
+def sampled() -> list[NounCaption]:
+    tokenizer = CLIPTokenizer.from_pretrained(FOLDER / "tokenizer")
+    dice = np.random.default_rng(0)
+    return [sample_caption(dice, concepts(), tokenizer) for _ in range(600)]
+
+
+def test_each_noun_ends_where_it_is_said(sampled: list[NounCaption]) -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(FOLDER / "tokenizer")
+    texts = []
+    for caption in sampled:
+        assert len(caption.ids) == NUM_TOKENS
+        assert len(caption.ends) == len(caption.concepts) == len(caption.colours)
+        assert set(caption.ids[caption.num_tokens :]) == {tokenizer.eos_token_id}
+        before = 0
+        for end, concept in zip(caption.ends, caption.concepts, strict=True):
+            said = tokenizer.decode(caption.ids[before : end + 1])
+            assert isinstance(said, str)
+            names = (concepts()[concept].name, *concepts()[concept].synonyms)
+            forms = [form for name in names for form in (name, plural(name))]
+            assert said.strip().endswith(tuple(forms)), said
+            before = end + 1
+        texts.append(str(tokenizer.decode(caption.ids[1 : caption.num_tokens])))
+    assert any("two " in text for text in texts)
+    assert any("on the left" in text for text in texts)
+
+
+def test_some_captions_are_backgrounds_alone_and_some_run_into_the_canvases(
+    sampled: list[NounCaption],
+) -> None:
+    empty = [caption for caption in sampled if not caption.concepts]
+    assert 5 < len(empty) < 60
+    assert all(caption.background > 0 for caption in empty)
+    assert sum(caption.num_tokens > WORD_TOKENS for caption in sampled) > 5
+
+
+def test_losses_take_captions_without_a_thing(sampled: list[NounCaption]) -> None:
+    torch.manual_seed(0)
+    heads: Any = Heads(torch.randn(len(concepts()), 4))
+    empty = next(caption for caption in sampled if not caption.concepts)
+    full = next(caption for caption in sampled if len(caption.concepts) == 2)
+    hidden = torch.randn(2, WORD_TOKENS, TEXT_WIDTH)
+    assert closing_loss(hidden, [empty, full], heads).isfinite()
+    assert caption_loss(hidden, [empty, full], heads).isfinite()
+    looks: Any = FixedLooks()
+    ids = torch.tensor([empty.ids, empty.ids])
+    _, shown, like = tell(PlaceEncoder(), heads, looks, ids, [[], []])
+    assert shown.isfinite(), "its canvas has to be empty paper"
+    assert like == 0
+
+
+def test_a_stopped_run_goes_on_with_the_encoder_that_it_is_anchored_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder, heads = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    both: list[torch.optim.Optimizer] = [torch.optim.SGD(encoder.parameters(), lr=0.1)]
+    began = anchored(None, encoder).weight.clone()
+    saved: dict = {}
+    monkeypatch.setattr("training.doodle.run.save", lambda name, state: saved.update(state))
+    anchor = anchored(None, encoder)
+    with torch.no_grad():
+        encoder.weight.add_(1)
+    keep(encoder, cast("Any", heads), both, 500, anchor)
+    assert resume(saved, encoder, cast("Any", heads), both) == (500, 0)
+    torch.testing.assert_close(anchored(saved, encoder).weight, began)
+    saved.clear()
+    keep(encoder, cast("Any", heads), both, 1000, None)
+    torch.testing.assert_close(anchored(saved, encoder).weight, began + 1)

@@ -1,4 +1,4 @@
-"""Scenes in words, many wordings: "cat", "a cat and an apple on grass", "two bees, at night"."""
+"""Scenes in words, many wordings: "cat", "a cat and two apples on grass", "two bees, at night"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from training.doodle.data import Concept
+from training.doodle.nouns import article, plural
+from training.doodle.vocabulary import ABOVE, BELOW, BESIDE, NUMBERS, PRAISE, SIDES, STYLES
 
 
 class Thing(Protocol):
@@ -25,11 +27,12 @@ class Thing(Protocol):
     def y(self) -> float: ...
 
 
-BESIDE = ("next to", "beside", "near", "with")
-ABOVE = ("above", "over", "on top of")
-BELOW = ("under", "below", "beneath")
 _RELATED_SHARE = 0.2
 """Of two things: how often a preposition joins them. While none did, "under" was a background."""
+_SHUFFLED_SHARE = 0.15  # of sketched scenes: things are named in any order
+_PLACED_SHARE = 0.12  # of those that are not: sides are said
+_PRAISED_SHARE, _STYLED_SHARE = 0.06, 0.1
+_LONGEST_STYLE = 14  # of them in a row: more than the places that words have
 
 
 def relation(rng: np.random.Generator, first: Thing, second: Thing) -> str:
@@ -37,18 +40,6 @@ def relation(rng: np.random.Generator, first: Thing, second: Thing) -> str:
     across, down = second.x - first.x, second.y - first.y
     words = BESIDE if abs(across) >= abs(down) else ABOVE if down > 0 else BELOW
     return words[rng.integers(len(words))]
-
-
-def article(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
-
-
-def plural(noun: str) -> str:
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return noun if noun.endswith("s") else f"{noun}es"
-    if noun.endswith("y") and noun[-2] not in "aeiou":
-        return f"{noun[:-1]}ies"
-    return f"{noun}s"
 
 
 def name_object(rng: np.random.Generator, thing: Thing, has_sketch: bool) -> str:
@@ -62,7 +53,22 @@ def name_object(rng: np.random.Generator, thing: Thing, has_sketch: bool) -> str
         noun = concept.synonyms[rng.integers(len(concept.synonyms))]
     if thing.colour and (not has_sketch or rng.random() < 0.7):
         noun = f"{thing.colour} {noun}"
+    return praised(rng, noun)
+
+
+def praised(rng: np.random.Generator, noun: str) -> str:
+    """A noun, now and then with an adjective that nothing shows."""
+    if rng.random() < _PRAISED_SHARE:
+        return f"{PRAISE[rng.integers(len(PRAISE))]} {noun}"
     return noun
+
+
+def style(rng: np.random.Generator) -> str:
+    """What follows a caption: mostly nothing, else one or more of `STYLES`."""
+    if rng.random() >= _STYLED_SHARE:
+        return ""
+    num = int(rng.integers(1, 4 if rng.random() < 0.7 else _LONGEST_STYLE + 1))
+    return "".join(f", {STYLES[i]}" for i in rng.integers(0, len(STYLES), num))
 
 
 @dataclass(frozen=True)
@@ -74,37 +80,63 @@ class Caption:
 
 
 def write_caption(
-    rng: np.random.Generator, things: Sequence[Thing], phrase: str, has_sketch: bool
+    rng: np.random.Generator,
+    things: Sequence[Thing],
+    phrase: str,
+    has_sketch: bool,
+    side: int | None = None,
 ) -> Caption:
     """Name the objects, mostly from left to right, and the background phrase, in many wordings.
 
     Args:
         rng: the only source of randomness.
-        things: one to four.
+        things: up to four; of none the background must be said.
         phrase: of the background; empty says nothing of it.
         has_sketch: a sketch shows the layout. Without one the order says who stands left, and
             nothing is left unsaid.
+        side: of one thing that stands aside: 0 left, 1 right.
     """
     order = sorted(range(len(things)), key=lambda index: things[index].x)
-    is_in_order = not has_sketch or rng.random() >= 0.25
+    is_in_order = not has_sketch or rng.random() >= _SHUFFLED_SHARE
     if not is_in_order:
         rng.shuffle(order)
-    nouns = [name_object(rng, things[index], has_sketch) for index in order]
-    style = rng.random()
-    is_plural = len(set(nouns)) == 1 and len(nouns) > 1
-    if is_plural:
-        text = f"{('', '', 'two', 'three', 'four')[len(nouns)]} {plural(nouns[0])}"
-    else:
-        parts = [noun if style < 0.4 else f"{article(noun)} {noun}" for noun in nouns]
-        says_places = has_sketch and len(parts) > 1 and rng.random() < 0.12
-        if says_places and is_in_order:
-            sides = ("on the left", "on the right")
-            parts[0], parts[-1] = f"{parts[0]} {sides[0]}", f"{parts[-1]} {sides[1]}"
-        joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
-        if len(parts) == 2 and not says_places and rng.random() < _RELATED_SHARE:
-            joint = f" {relation(rng, *(things[index] for index in order))} "
-        text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + joint + parts[-1]
-    if phrase:
-        comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
-        text = f"{text}{comma}{phrase}"
-    return Caption(text, tuple(0 if is_plural else order.index(i) for i in range(len(things))))
+    groups = _alike(things, order)
+    nouns = [name_object(rng, things[group[0]], has_sketch) for group in groups]
+    is_bare = rng.random() < 0.4
+    parts = [_counted(noun, len(group), is_bare) for noun, group in zip(nouns, groups, strict=True)]
+    is_single = len(groups) == len(things)
+    says_places = has_sketch and len(parts) > 1 and rng.random() < _PLACED_SHARE
+    if says_places and is_in_order and is_single:
+        parts[0], parts[-1] = f"{parts[0]} {SIDES[0]}", f"{parts[-1]} {SIDES[1]}"
+    if side is not None:
+        parts[0] = f"{parts[0]} {SIDES[side]}"
+    joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
+    if len(things) == 2 and is_single and not says_places and rng.random() < _RELATED_SHARE:
+        joint = f" {relation(rng, *(things[index] for index in order))} "
+    text = joint.join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    text = (_with_background(rng, text, phrase) + style(rng)).removeprefix(", ")
+    turn = {index: turn for turn, group in enumerate(groups) for index in group}
+    return Caption(text, tuple(turn[index] for index in range(len(things))))
+
+
+def _alike(things: Sequence[Thing], order: Sequence[int]) -> list[list[int]]:
+    """Indices of the things in this order; those that one noun names are together."""
+    groups: dict[tuple[int, str | None], list[int]] = {}
+    for index in order:
+        thing = things[index]
+        groups.setdefault((thing.concept.index, thing.colour), []).append(index)
+    return list(groups.values())
+
+
+def _counted(noun: str, num: int, is_bare: bool) -> str:
+    """ "a cat", "cat" if bare, "two cats"."""
+    if num > 1:
+        return f"{NUMBERS[num]} {plural(noun)}"
+    return noun if is_bare else f"{article(noun)} {noun}"
+
+
+def _with_background(rng: np.random.Generator, text: str, phrase: str) -> str:
+    if not text or not phrase:
+        return text + phrase
+    comma = ", " if rng.random() < 0.5 or "background" in phrase else " "
+    return text + comma + phrase

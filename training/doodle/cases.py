@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from training.doodle import sketch as sketches
-from training.doodle.captions import article
 from training.doodle.data import DATA_DIR, Concept, read_emojibase, read_picture
 from training.doodle.drawings import BOARD_PX, Stroke, all_drawings, render
 from training.doodle.features import Recogniser
 from training.doodle.measures import Case
+from training.doodle.nouns import article
 from training.doodle.painters import SIZE_PX
 from training.doodle.scenes import WHITE, Placed, Scene
 from training.doodle.scenes import render as render_scene

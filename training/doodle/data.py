@@ -4,18 +4,23 @@
 is committed.
 """
 
-import colorsys
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import tarfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from training.doodle.nouns import plural
+from training.doodle.vocabulary import NO_THINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / ".cache" / "doodle-data"
@@ -158,14 +163,6 @@ def recolour(image: np.ndarray, main_hue: float, colour: str) -> np.ndarray:
     return np.concatenate([mixed.round().clip(0, 255).astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def colour_word(rgb: tuple[float, float, float]) -> str | None:
-    """The colour word nearest to an RGB triple (0–255), None for greys."""
-    hue, saturation, _ = colorsys.rgb_to_hsv(*(c / 255 for c in rgb))
-    if saturation < 0.25:
-        return None
-    return min(COLOURS, key=lambda w: abs((hue * 360 - COLOURS[w][0] + 180) % 360 - 180))
-
-
 def cut_regions(image: np.ndarray, num_regions: int) -> Regions:
     """Cut `(H, W, 4)` into `num_regions` colours by k-means in Lab, at 64×64."""
     small = cv2.resize(premultiply(image), (LABEL_PX, LABEL_PX), interpolation=cv2.INTER_AREA)
@@ -195,6 +192,16 @@ def read_names() -> dict[str, tuple[str, ...]]:
 def is_held_out(word: str) -> bool:
     """A fixed fifth of all tags, by hash, is kept out of training captions."""
     return hashlib.sha256(f"doodle:{word}".encode()).digest()[0] % 5 == 0
+
+
+def said_by(names: Iterable[str]) -> set[str]:
+    """The names, the words they are made of, and of all these the plurals.
+
+    Captions say these, whatever the tag's hash: "pine" of a pine tree, "stars" of a star. So they
+    cannot be asked for as words that training never said.
+    """
+    words = {word for name in names for word in (name, *re.split("[ -]", name))}
+    return words | {plural(word) for word in words if word}
 
 
 def read_picture(hexcode: str, root: Path) -> np.ndarray | None:
@@ -236,22 +243,17 @@ def load_concepts(root: Path = DATA_DIR) -> list[Concept]:
     """
     names = read_names()
     entries = {entry["label"]: entry for entry in read_emojibase(root)}
-    taken = {word for words in names.values() for word in words}
-    owners: dict[str, int] = {}
-    for label in names:
-        for tag in entries[label].get("tags", []):
-            owners[tag] = owners.get(tag, 0) + 1
+    tags = own_tags(names, entries)
+    said = [word for words in names.values() for word in words]
+    said += [tag for each in tags.values() for tag in each if not is_held_out(tag)]
+    known = said_by(said)
     concepts = []
     for index, (label, words) in enumerate(names.items()):
         entry = entries[label]
         picture = read_picture(entry["hexcode"], root)
         if picture is None:
             raise SystemExit(f"no picture for concept {label!r} ({entry['hexcode']})")
-        tags = [
-            tag.lower()
-            for tag in entry.get("tags", [])
-            if owners[tag] == 1 and tag not in taken and tag.isascii() and len(tag) > 2
-        ]
+        kept = tuple(t for t in tags[label] if is_held_out(t) and not {t, plural(t)} & known)
         base = words[0].removesuffix(" face") if words[0].endswith(" face") else ""
         concepts.append(
             Concept(
@@ -260,12 +262,29 @@ def load_concepts(root: Path = DATA_DIR) -> list[Concept]:
                 name=words[0],
                 hexcode=entry["hexcode"],
                 image=picture,
-                synonyms=words[1:] + tuple(tag for tag in tags if not is_held_out(tag)),
-                held_out_synonyms=tuple(tag for tag in tags if is_held_out(tag)),
-                sketch_only_names=(base,) if base in taken else (),
+                synonyms=words[1:] + tuple(tag for tag in tags[label] if tag not in kept),
+                held_out_synonyms=kept,
+                sketch_only_names=(base,) if any(base in each for each in names.values()) else (),
             )
         )
     return concepts
+
+
+def own_tags(
+    names: Mapping[str, tuple[str, ...]], entries: Mapping[str, dict]
+) -> dict[str, list[str]]:
+    """Of each concept the tags that are no other's, nobody's name, and not what captions say of
+    anything."""
+    owners = Counter(tag for label in names for tag in entries[label].get("tags", []))
+    taken = {word for words in names.values() for word in words}
+    return {
+        label: [
+            tag.lower()
+            for tag in entries[label].get("tags", [])
+            if owners[tag] == 1 and tag not in taken | NO_THINGS and tag.isascii() and len(tag) > 2
+        ]
+        for label in names
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The hands that draw: seven ways to put one object on paper, from flat blobs to a scribble.
+"""The hands that draw: eight ways to put one object on paper, from flat blobs to a scribble.
 
 Each redraws an object from its region map (a few flat colours at 64×64). All share wobble and wrong
 but near colours.
@@ -67,6 +67,10 @@ class Sheet:
 
     def pen(self) -> tuple[int, int, int]:
         return PENS[self.rng.integers(len(PENS))]
+
+    def brush(self) -> int:
+        """A thick one, in pixels."""
+        return max(3, int(self.rng.uniform(0.06, 0.12) * self.placed.size))
 
     def thickness(self) -> int:
         return max(1, int(self.rng.uniform(0.012, 0.05) * self.placed.size + 1))
@@ -220,7 +224,7 @@ def draw_filled_outline(sheet: Sheet) -> None:
 
 def draw_scribble(sheet: Sheet) -> None:
     """Parts filled by a thick brush going to and fro."""
-    brush = max(3, int(sheet.rng.uniform(0.06, 0.12) * sheet.placed.size))
+    brush = sheet.brush()
     for mask, colour in sheet.masks(int(sheet.rng.choice([2, 3]))):
         rows = np.flatnonzero(mask.any(axis=1))
         points = []
@@ -234,12 +238,31 @@ def draw_scribble(sheet: Sheet) -> None:
             )
 
 
+def draw_brush(sheet: Sheet) -> None:
+    """A thick brush: one stroke along what is thin, and around what is wide, now and then filled.
+
+    Thin parts become as wide as the brush, as with a child's felt pen.
+    """
+    brush = sheet.brush()
+    for mask, colour in sheet.masks(int(sheet.rng.choice([2, 3]))):
+        depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if depth.max() > 1.5 * brush:
+            if sheet.rng.random() < 0.3:
+                sheet.canvas[mask] = colour
+            _trace(sheet, mask, colour, brush)
+            continue
+        ridge = (depth > 0) & (depth >= cv2.dilate(depth, np.ones((3, 3))) - 0.3)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (brush, brush))
+        sheet.canvas[cv2.dilate(ridge.astype(np.uint8), disc) > 0] = colour
+
+
 HANDS: tuple[tuple[Hand, float], ...] = (
     (draw_blob, 0.15),
-    (draw_regions, 0.22),
-    (draw_primitives, 0.22),
+    (draw_regions, 0.20),
+    (draw_primitives, 0.20),
     (draw_outline, 0.14),
     (draw_coloured_outline, 0.06),
     (draw_filled_outline, 0.11),
-    (draw_scribble, 0.10),
+    (draw_scribble, 0.06),
+    (draw_brush, 0.08),
 )

@@ -63,7 +63,7 @@ class Heads(nn.Module):
         Args:
             hidden: states of rows, `(N, WORD_TOKENS + 64 or more, TEXT_WIDTH)`.
             looks: of all things; the others are shown in their own colours.
-            things: of each row (concept, colour) of what it names, one at least.
+            things: of each row (concept, colour) of what it names.
 
         Returns:
             The sum over rows of the mean of what each names and has a canvas for.
@@ -74,6 +74,8 @@ class Heads(nn.Module):
             for row, each in enumerate(things)
             for slot, thing in enumerate(each[: told.shape[1]])
         ]
+        if not named:  # backgrounds alone
+            return told.new_zeros(())
         rows, slots, concepts, _ = torch.tensor(named).T
         own = looks.canvases([[thing[2:]] for thing in named])[:, 0].flatten(1)
         shown, others = told[rows, slots].flatten(1), looks.concepts().flatten(1)

@@ -22,9 +22,9 @@ from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool-2"
-"""Another number where shards would differ: in those before, things were looked up where they had
-been before a hand drew them."""
+POOL_DIR = run.RUN_DIR / "pool-3"
+"""Another number where shards would differ: those before hold no several things alike, no empty
+sheets, nothing small, and no thick lines."""
 SHARD_PAIRS = 512
 CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
@@ -95,7 +95,8 @@ def sample_pairs(rng: np.random.Generator, concepts: list[Concept], num: int) ->
 
 @torch.no_grad()
 def encode(vae: Any, pictures: list[np.ndarray]) -> torch.Tensor:
-    batch = to_tensor(pictures).to(memory_format=torch.channels_last)
+    """Latents `(N, 32, 16, 16) float16`, where the autoencoder is."""
+    batch = to_tensor(pictures).to(vae.device, memory_format=torch.channels_last)
     return torch.cat([encode_latents(vae, part) for part in batch.split(16)]).half().contiguous()
 
 
@@ -109,8 +110,8 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
     )
     ids = tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
     state = {
-        "sketch": encode(vae, list(sketches)),
-        "target": encode(vae, list(pictures)),
+        "sketch": encode(vae, list(sketches)).cpu(),
+        "target": encode(vae, list(pictures)).cpu(),
         "ids": ids["input_ids"].short(),
         "canonical": torch.tensor(canonical),
         "layout": torch.from_numpy(np.stack(layouts)),
@@ -121,13 +122,13 @@ def build_shard(index: int, vae: Any, concepts: list, tokenizer: CLIPTokenizer) 
 
 
 def load_pool(last: int) -> dict[str, torch.Tensor]:
-    """The newest `last` shards as one, without the newest of all, which is held out."""
-    return _as_one(_shards()[:-1][-last:])
+    """The newest `last` shards as one, without the first of all, which is held out."""
+    return _as_one(_shards()[1:][-last:])
 
 
 def load_held_out() -> dict[str, torch.Tensor]:
-    """Pairs that the denoiser is not trained on."""
-    return _as_one(_shards()[-1:])
+    """Pairs that the denoiser is not trained on: the first shard, whatever is added later."""
+    return _as_one(_shards()[:1])
 
 
 def _shards() -> list[Path]:
@@ -149,7 +150,7 @@ def main() -> None:
     keep_memory()
     cv2.setNumThreads(1)
     POOL_DIR.mkdir(parents=True, exist_ok=True)
-    vae = freeze_autoencoder().to(memory_format=torch.channels_last)
+    vae = freeze_autoencoder().to(run.device(), memory_format=torch.channels_last)
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     concepts = load_concepts()
     for index in tqdm(range(args.first, args.first + args.shards), desc="pool"):

@@ -50,6 +50,8 @@ class Progress:
     """A progress bar with a smoothed loss and samples per second."""
 
     def __init__(self, title: str, done: int, total: int):
+        if done >= total:
+            print(f"{title}: {done} steps are done already; --steps {total} adds none")
         self.bar = tqdm(total=total, initial=done, desc=title, mininterval=15, smoothing=0.05)
         self.started_at, self.num_samples, self.smooth = time.monotonic(), 0, {}
 

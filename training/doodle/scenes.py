@@ -1,4 +1,4 @@
-"""Scenes of one to four objects with a caption: what the model learns to paint.
+"""Scenes of up to four objects with a caption: what the model learns to paint.
 
 A caption without a place for each word would leave the model guessing, and a guess averaged over
 all answers is a smear. So whatever the sketch does not show has one right answer: text alone gives
@@ -17,6 +17,7 @@ from training.doodle.data import COLOURS, OBJECT_PX, Concept
 
 SIZE_PX = 256
 CANONICAL = {  # number of objects → (centre x, centre y, size) of each, in pixels
+    0: (),
     1: ((128, 128, 200),),
     2: ((70, 132, 118), (186, 132, 118)),
     3: ((48, 132, 84), (128, 132, 84), (208, 132, 84)),
@@ -26,6 +27,11 @@ _FLIPPED_SHARE = 0.06
 """Of things in a scene to be sketched. Most rough sketches do not tell which way a thing looks: at
 0.3 the denoiser looked up both sides of it at once, 0.8 of 8 places across off the right one and
 0.3 down."""
+_SEVERAL_SHARE = 0.15  # of scenes with more than one thing: some are the same
+_ASIDE_SHARE = 0.08  # of one thing without a sketch: it is told where to stand
+_SMALL_SHARE, _SMALLEST_PX = 0.1, 40
+"""Of sketched scenes: things are smaller than the others'. While none was under 60 px, an apple of
+42 px was painted three times as large as it was drawn."""
 PLAIN = {
     "white": (255, 255, 255),
     "pink": (252, 196, 215),
@@ -136,9 +142,10 @@ def _split(horizon: float, sky: Band, ground: Band, curve: float = 0.0) -> np.nd
     picture = _vertical(*sky, SIZE_PX).copy()
     ground_px = _vertical(*ground, SIZE_PX)
     x = np.linspace(-1, 1, SIZE_PX)
-    edge = line + curve * (x**2 - 0.5)
-    weight = np.clip(np.arange(SIZE_PX)[:, None] - edge[None] + 0.5, 0, 1)[..., None]
-    return picture * (1 - weight) + np.roll(ground_px, line, axis=0) * weight
+    below = np.arange(SIZE_PX)[:, None] - (line + curve * (x**2 - 0.5))[None]
+    weight = np.clip(below + 0.5, 0, 1)[..., None]
+    ground_px = ground_px[np.clip(below, 0, SIZE_PX - 1).astype(int), 0]
+    return picture * (1 - weight) + ground_px * weight
 
 
 def _night(horizon: float) -> np.ndarray:
@@ -149,9 +156,12 @@ def _night(horizon: float) -> np.ndarray:
     return picture
 
 
+_FLOOR = 0.66  # a room is seen from within: its floor lies low
+
+
 def _room(horizon: float) -> np.ndarray:
     return _split(
-        max(horizon, 0.66), ((247, 226, 200), (240, 208, 174)), ((176, 126, 88), (148, 100, 66))
+        max(horizon, _FLOOR), ((247, 226, 200), (240, 208, 174)), ((176, 126, 88), (148, 100, 66))
     )
 
 
@@ -238,11 +248,35 @@ def render(scene: Scene, bends: Sequence[Bend] = ()) -> np.ndarray:
     return picture.round().clip(0, 255).astype(np.uint8)
 
 
-def _pick(rng: np.random.Generator, concepts: Sequence[Concept], num: int) -> list[Concept]:
+def drawn_at(rng: np.random.Generator, background: Background) -> Background:
+    """The same with its horizon anywhere that a hand may draw it."""
+    lowest = _FLOOR if background.kind == "room" else 0.35
+    return replace(background, horizon=rng.uniform(lowest, 0.85))
+
+
+def _pick(
+    rng: np.random.Generator, concepts: Sequence[Concept], num: int, first: Concept | None
+) -> list[Concept]:
+    """Different things, now and then one of them several times: side by side, as one noun names
+    them."""
     chosen = [concepts[i] for i in rng.choice(len(concepts), num, replace=False)]
-    if num > 1 and rng.random() < 0.12:
-        return [chosen[0]] * num
+    if first is not None:
+        chosen[0] = first
+    if num > 1 and rng.random() < _SEVERAL_SHARE:
+        others = [each for each in chosen[1:] if each is not chosen[0]]
+        num_others = int(rng.integers(0, min(num - 1, len(others) + 1)))  # two alike at least
+        chosen = [chosen[0]] * (num - num_others) + others[:num_others]
+        if rng.random() < 0.5:
+            chosen.reverse()
     return chosen
+
+
+def _colours(
+    rng: np.random.Generator, chosen: Sequence[Concept], probability: float
+) -> list[str | None]:
+    """Of each thing; the same of those that are the same."""
+    of_each = {concept.index: _colour(rng, concept, probability) for concept in chosen}
+    return [of_each[concept.index] for concept in chosen]
 
 
 def _colour(rng: np.random.Generator, concept: Concept, probability: float) -> str | None:
@@ -255,21 +289,23 @@ def sample_canonical(
     rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
 ) -> Scene:
     """A scene that text alone determines."""
-    num = int(rng.choice([1, 2, 3, 4], p=[0.62, 0.3, 0.06, 0.02]))
-    chosen = _pick(rng, concepts, num)
-    if first is not None:
-        chosen[0] = first
+    num = int(rng.choice([0, 1, 2, 3, 4], p=[0.02, 0.58, 0.3, 0.07, 0.03]))
+    chosen = _pick(rng, concepts, num, first) if num else []
+    side = int(rng.integers(2)) if num == 1 and rng.random() < _ASIDE_SHARE else None
+    layout = CANONICAL[num] if side is None else CANONICAL[2][side : side + 1]
     objects = tuple(
-        Placed(concept, x, y, size, colour=_colour(rng, concept, 0.18))
-        for concept, (x, y, size) in zip(chosen, CANONICAL[num], strict=True)
+        Placed(concept, x, y, size, colour=colour)
+        for concept, colour, (x, y, size) in zip(
+            chosen, _colours(rng, chosen, 0.18), layout, strict=True
+        )
     )
     background = WHITE
-    if rng.random() < 0.3:
+    if num == 0 or rng.random() < 0.3:
         background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
     phrase = background.phrases[rng.integers(len(background.phrases))]
     if num == 4:  # reading order is not left to right
         objects = tuple(sorted(objects, key=lambda p: (p.x, p.y)))
-    caption = write_caption(rng, objects, phrase, has_sketch=False)
+    caption = write_caption(rng, objects, phrase, has_sketch=False, side=side)
     return Scene(objects, background, caption.text, nouns=caption.nouns)
 
 
@@ -283,13 +319,13 @@ def sample_sketched(
     rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
 ) -> Scene:
     """A scene whose layout a sketch will show."""
-    num = int(rng.choice([1, 2, 3, 4], p=[0.42, 0.4, 0.13, 0.05]))
-    chosen = _pick(rng, concepts, num)
-    if first is not None:
-        chosen[0] = first
-    smallest, largest = {1: (104, 240), 2: (84, 142), 3: (70, 114), 4: (62, 104)}[num]
+    num = int(rng.choice([0, 1, 2, 3, 4], p=[0.01, 0.41, 0.4, 0.13, 0.05]))
+    chosen = _pick(rng, concepts, num, first) if num else []
+    smallest, largest = {1: (104, 240), 2: (84, 142), 3: (70, 114), 4: (62, 104)}.get(num, (0, 0))
+    if rng.random() < _SMALL_SHARE:
+        smallest, largest = _SMALLEST_PX, smallest
     objects: list[Placed] = []
-    for concept in chosen:
+    for concept, colour in zip(chosen, _colours(rng, chosen, 0.2), strict=True):
         candidate = None
         for _ in range(12):
             size = rng.uniform(smallest, largest)
@@ -300,7 +336,7 @@ def sample_sketched(
                 rng.uniform(margin, SIZE_PX - margin),
                 size,
                 is_flipped=bool(rng.random() < _FLIPPED_SHARE),
-                colour=_colour(rng, concept, 0.2),
+                colour=colour,
                 angle=rng.normal(0, 0.09),
                 stretch=(rng.uniform(0.82, 1.0), rng.uniform(0.82, 1.0)),
             )
@@ -308,12 +344,12 @@ def sample_sketched(
                 objects.append(candidate)
                 break
     background, is_named, is_drawn = WHITE, False, False
-    if rng.random() < 0.42:
+    if num == 0 or rng.random() < 0.42:
         background = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
         is_named = bool(rng.random() < 0.75)
         is_drawn = not is_named or bool(rng.random() < 0.45)
         if is_drawn:
-            background = replace(background, horizon=rng.uniform(0.35, 0.85))
+            background = drawn_at(rng, background)
     phrase = background.phrases[rng.integers(len(background.phrases))] if is_named else ""
     caption = write_caption(rng, objects, phrase, has_sketch=True)
     return Scene(tuple(objects), background, caption.text, is_drawn, caption.nouns)

@@ -1,12 +1,13 @@
 """Stage 4: the decoder learns to paint what the denoiser predicts, sharply.
 
 The encoder and the denoiser stay as they are. Half of each batch is true latents with noise, half
-is predictions of the frozen denoiser; a patch critic in feature-matching form can be switched on
-with `--adversarial`.
+is predictions of the frozen denoiser, but for empty sheets, which are true; a patch critic in
+feature-matching form can be switched on with `--adversarial`.
 """
 
 import argparse
 import itertools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,17 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.doodle import run
+from training.doodle import run, scenes
 from training.doodle.data import load_concepts
 from training.doodle.losses import picture_loss
 from training.doodle.model import build_scheduler, build_unet, sigmas
+from training.doodle.muon import optimisers
 from training.doodle.noise import noised, sample_timesteps
 from training.doodle.pool import encode, freeze_autoencoder, sample_pairs
+from training.doodle.scenes import SIZE_PX
 from training.doodle.train_autoencoder import to_tensor
 from training.doodle.train_unet import load_text_encoder
 from turbo_ui.backends.compute import keep_memory
 
-_RIM_PX = 6
+_SHOWN = 8  # pictures on a sheet that tells how far it is
+_OUTER = ("conv_in", "conv_out")
+_RIM_PX = 16  # as far as a cell that lacks neighbours reaches
+_SHEETS_SHARE = 0.25  # beside fresh pairs
 
 
 class Critic(nn.Module):
@@ -56,13 +62,15 @@ class Batches:
         self.rng = np.random.default_rng(seed)
         self.vae, self.unet, self.num_fresh = vae, unet, num_fresh
         self.concepts = load_concepts()
-        self.tokenizer, self.encoder = load_text_encoder()
-        self.level = sigmas(build_scheduler())
+        self.device = next(unet.parameters()).device
+        self.tokenizer, encoder = load_text_encoder()
+        self.encoder = encoder.to(self.device)
+        self.level = sigmas(build_scheduler()).to(self.device)
         self.store: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 
     @torch.no_grad()
     def refill(self, limit: int = 768) -> None:
-        """Add predicted latents of fresh pairs; the oldest leave."""
+        """Add predicted latents of fresh pairs, and true ones of sheets; the oldest leave."""
         pairs = sample_pairs(self.rng, self.concepts, self.num_fresh)
         sketches, pictures, captions, canonical, _ = zip(*pairs, strict=True)
         under, true = (
@@ -70,15 +78,19 @@ class Batches:
             encode(self.vae, list(pictures)).float(),
         )
         flags = torch.tensor(canonical)
-        timesteps = sample_timesteps(flags)
+        timesteps = sample_timesteps(flags).to(self.device)
+        flags = flags.to(self.device)
         ids = self.tokenizer(
             list(captions), padding="max_length", truncation=True, return_tensors="pt"
         )
-        context = self.encoder(input_ids=ids["input_ids"]).last_hidden_state
+        context = self.encoder(input_ids=ids["input_ids"].to(self.device)).last_hidden_state
         x = noised(under, flags, timesteps, self.level[timesteps])
         predicted = self.unet(x, timesteps, context).sample
         for row, picture in enumerate(pictures):
             self.store.append((predicted[row], true[row], torch.from_numpy(picture)))
+        empty = [sheet(self.rng) for _ in range(round(self.num_fresh * _SHEETS_SHARE))]
+        for latents, picture in zip(encode(self.vae, empty).float(), empty, strict=True):
+            self.store.append((latents, latents, torch.from_numpy(picture)))
         self.store = self.store[-limit:]
 
     def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,6 +106,20 @@ class Batches:
         return torch.stack(latents), to_tensor(pictures)
 
 
+def sheet(rng: np.random.Generator) -> np.ndarray:
+    """A background with nothing on it, `(256, 256, 3) uint8`: any colour, or a painted one.
+
+    Of pairs few have coloured paper, and none a colour of its own: at the left edge of pink and
+    purple the first 8 columns lay 4 to 16 of 255 off.
+    """
+    if rng.random() < 0.5:
+        colour = rng.integers(0, 256, 3)
+        return np.broadcast_to(colour.astype(np.uint8), (SIZE_PX, SIZE_PX, 3)).copy()
+    background = scenes.BACKGROUNDS[rng.integers(len(scenes.BACKGROUNDS))]
+    background = scenes.drawn_at(rng, background)
+    return scenes.paint_background(background).round().clip(0, 255).astype(np.uint8)
+
+
 def rim_loss(painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean absolute error of the outermost `_RIM_PX` pixels.
 
@@ -104,6 +130,121 @@ def rim_loss(painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     sides = (error[..., :_RIM_PX, :], error[..., -_RIM_PX:, :])
     ends = (error[..., :_RIM_PX], error[..., -_RIM_PX:])
     return torch.stack([part.mean() for part in (*sides, *ends)]).mean()
+
+
+class Trainer:
+    """The decoder's step; with a critic, also the critic's."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args, self.first = args, 0
+        self.device = run.device()
+        vae = freeze_autoencoder().to(self.device, memory_format=torch.channels_last)
+        unet = load_unet().to(self.device)
+        self.decoder = vae.decoder.requires_grad_(True)
+        self.critic = Critic().to(self.device)
+        self.average = run.Average(self.decoder, 0.998)
+        self.optimisers = optimisers(self.decoder.named_parameters(), args.lr, _OUTER)
+        self.critic_optimiser = torch.optim.AdamW(
+            self.critic.parameters(), lr=2e-4, betas=(0.5, 0.9)
+        )
+        if state := run.load("decoder"):
+            self._resume(state)
+        # What was seen before a stop is not repeated.
+        self.batches = Batches(args.seed + self.first, vae, unet)
+        for _ in range(8):
+            self.batches.refill()
+
+    def _resume(self, state: dict) -> None:
+        self.decoder.load_state_dict(state["model"])
+        self.critic.load_state_dict(state.get("critic", {}), strict=False)
+        self.average.module.load_state_dict(state["average"])
+        for optimiser, known in zip(self.optimisers, state.get("optimisers", []), strict=False):
+            optimiser.load_state_dict(known)
+        if "critic_optimiser" in state:
+            self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        self.average.num_updates = self.first = state["step"]
+
+    def step(self, step: int) -> dict[str, float]:
+        if step % 8 == 0:
+            self.batches.refill()
+        for group in [group for each in self.optimisers for group in each.param_groups]:
+            group["lr"] = self.args.lr * run.cosine(step, self.args.steps, warm_up=50)
+        latents, target = self._batch(self.args.batch_size)
+        painted = self.decoder(latents)
+        losses = {"picture": picture_loss(painted, target), "rim": rim_loss(painted, target)}
+        loss = losses["picture"] + losses["rim"]
+        if self.args.adversarial:
+            loss = loss + self.args.adversarial * self._praise(painted, target)
+        self.decoder.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.average.update(self.decoder)
+        if self.args.adversarial:
+            losses["critic"] = self._teach_critic(painted.detach(), target)
+        return {name: value.item() for name, value in losses.items()}
+
+    def _batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        latents, target = self.batches.batch(size)
+        return latents.to(self.device), target.to(self.device)
+
+    def _praise(self, painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """What the decoder has to lower: how far the critic's features are from those of the true
+        picture, and how little it is taken in."""
+        guide = coarse(target)
+        score, features = self.critic(painted, guide)
+        with torch.no_grad():
+            _, wanted = self.critic(target, guide)
+        pairs = zip(features, wanted, strict=True)
+        return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum() - 0.1 * score.mean()
+
+    def _teach_critic(self, painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """One step of the critic, by the hinge loss."""
+        guide = coarse(target)
+        real, _ = self.critic(target, guide)
+        fake, _ = self.critic(painted, guide)
+        judged = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        judged.backward()
+        self.critic_optimiser.step()
+        return judged
+
+    def save(self, step: int) -> None:
+        state = {
+            "model": self.decoder.state_dict(),
+            "average": self.average.module.state_dict(),
+            "critic": self.critic.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "critic_optimiser": self.critic_optimiser.state_dict(),
+            "step": step,
+        }
+        run.save("decoder", state)
+        self._show(f"decoder-{step:06d}.png")
+
+    @torch.no_grad()
+    def _show(self, name: str) -> None:
+        """Pictures from latents as they are trained on, over what they should be."""
+        latents, target = self._batch(_SHOWN)
+        both = torch.stack([self.average.module(latents).clamp(-1, 1), target])
+        grid = both.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
+        array = ((grid + 1) * 127.5).byte().cpu().numpy()
+        cv2.imwrite(str(run.RUN_DIR / name), cv2.cvtColor(array, cv2.COLOR_RGB2BGR))
+
+
+def load_unet() -> Any:
+    """The denoiser as it is painted with, frozen."""
+    state = run.load("unet")
+    if state is None:
+        raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
+    unet = build_unet()
+    unet.load_state_dict(state["average"])
+    return unet.eval().requires_grad_(False)
+
+
+def coarse(picture: torch.Tensor) -> torch.Tensor:
+    """What the critic knows that the picture should show: means of 16×16 pixels, as large."""
+    return F.interpolate(F.avg_pool2d(picture, 16), scale_factor=16)
 
 
 def main() -> None:
@@ -119,70 +260,12 @@ def main() -> None:
     keep_memory()
     cv2.setNumThreads(1)
     torch.manual_seed(args.seed)
-    vae = freeze_autoencoder().to(memory_format=torch.channels_last)
-    unet_state = run.load("unet")
-    if unet_state is None:
-        raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
-    unet = build_unet()
-    unet.load_state_dict(unet_state["average"])
-    unet.eval().requires_grad_(False)
-    batches = Batches(args.seed, vae, unet)
-    decoder = vae.decoder.requires_grad_(True)
-    critic = Critic()
-    average = run.Average(decoder, 0.998)
-    first = 0
-    if state := run.load("decoder"):
-        decoder.load_state_dict(state["model"])
-        critic.load_state_dict(state.get("critic", {}), strict=False)
-        average.module.load_state_dict(state["average"])
-        average.num_updates = first = state["step"]
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=args.lr, betas=(0.9, 0.98))
-    critic_optimiser = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.9))
-    progress = run.Progress("decoder", first, args.steps)
-    for _ in range(8):
-        batches.refill()
-    for step in range(first, args.steps):
-        if step % 8 == 0:
-            batches.refill()
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * run.cosine(step, args.steps, warm_up=50)
-        latents, target = batches.batch(args.batch_size)
-        painted = decoder(latents)
-        losses = {"picture": picture_loss(painted, target), "rim": rim_loss(painted, target)}
-        loss = losses["picture"] + losses["rim"]
-        if args.adversarial:
-            guide = F.interpolate(F.avg_pool2d(target, 16), scale_factor=16)
-            fake, fake_features = critic(painted, guide)
-            with torch.no_grad():
-                _, real_features = critic(target, guide)
-            matching = sum(
-                F.l1_loss(a, b) for a, b in zip(fake_features, real_features, strict=True)
-            )
-            loss = loss + args.adversarial * (matching - 0.1 * fake.mean())
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        optimiser.step()
-        average.update(decoder)
-        if args.adversarial:
-            real, _ = critic(target, guide)
-            fake, _ = critic(painted.detach(), guide)
-            judged = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-            critic_optimiser.zero_grad(set_to_none=True)
-            judged.backward()
-            critic_optimiser.step()
-            losses["critic"] = judged
-        progress.step(args.batch_size, **{key: value.item() for key, value in losses.items()})
+    trainer = Trainer(args)
+    progress = run.Progress("decoder", trainer.first, args.steps)
+    for step in range(trainer.first, args.steps):
+        progress.step(args.batch_size, **trainer.step(step))
         if (step + 1) % 250 == 0 or step + 1 == args.steps:
-            run.save(
-                "decoder",
-                {
-                    "model": decoder.state_dict(),
-                    "average": average.module.state_dict(),
-                    "critic": critic.state_dict(),
-                    "step": step + 1,
-                },
-            )
+            trainer.save(step + 1)
 
 
 if __name__ == "__main__":

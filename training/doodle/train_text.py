@@ -35,7 +35,7 @@ from training.doodle.words import (
 )
 from turbo_ui.backends.compute import keep_memory
 
-_WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "like": 0.3, "moved": 30.0}
+_WEIGHTS = {"distill": 3.0, "relation": 1.0, "named": 1.0, "shown": 3.0, "like": 0.3, "moved": 10.0}
 _EMPTY_SHARE = 0.1  # of rows that show one canvas more than they name things
 _HEADS_ALONE = 300  # steps, where an encoder is there and its read-outs are not
 
@@ -65,7 +65,7 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     starts = torch.tensor([caption.num_tokens for caption in captions]).clamp(max=WORD_TOKENS - 1)
     between = starts + (torch.rand(len(captions)) * (WORD_TOKENS - starts)).long()
     backgrounds = torch.tensor([caption.background for caption in captions])
-    colours = torch.tensor([caption.colours[0] for caption in captions])
+    colours = torch.tensor([(caption.colours or [0])[0] for caption in captions])
     loss = hidden.new_zeros(())
     for at in (starts, between):
         summary = hidden[rows, at]
@@ -101,7 +101,7 @@ def tell(
         surely each is told from those of all other things.
     """
     drawn = torch.tensor([len(named) for named in things])
-    drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(max=NUM_CANVASES)
+    drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(1, NUM_CANVASES)
     states = torch.zeros(len(ids), WORD_TOKENS, TEXT_WIDTH)
     shown, like = torch.zeros(()), torch.zeros(())
     for num in drawn.unique().tolist():
@@ -163,14 +163,15 @@ def losses(
     return found
 
 
-def resume(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer]) -> tuple[int, int]:
-    """Take up the newest checkpoint, if there is one.
+def resume(
+    state: dict | None, encoder: Any, heads: Heads, both: list[torch.optim.Optimizer]
+) -> tuple[int, int]:
+    """Take up a checkpoint.
 
     Returns:
         The step to begin with, and the one up to which the read-outs learn alone: an encoder that
         is trained already would follow the errors of read-outs that are not.
     """
-    state = run.load("text")
     if state is None:
         return 0, 0
     encoder.load_state_dict(state["model"])
@@ -180,11 +181,22 @@ def resume(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer]) -> tup
     return state["step"], 0 if "heads" in state else state["step"] + _HEADS_ALONE
 
 
-def keep(encoder: Any, heads: Heads, both: list[torch.optim.Optimizer], step: int) -> None:
-    """Write a checkpoint."""
+def anchored(state: dict | None, encoder: Any) -> Any:
+    """The encoder that the denoiser was trained on: where a run stopped, the one it began with."""
+    anchor = copy.deepcopy(encoder)
+    if state is not None and "anchor" in state:
+        anchor.load_state_dict(state["anchor"])
+    return anchor.eval().requires_grad_(False)
+
+
+def keep(
+    encoder: Any, heads: Heads, both: list[torch.optim.Optimizer], step: int, anchor: Any
+) -> None:
+    """Write a checkpoint; `anchor` is None at the end of a run, and where nothing is to be kept."""
     states = [optimiser.state_dict() for optimiser in both]
     known = {"model": encoder.state_dict(), "heads": heads.state_dict(), "step": step}
-    run.save("text", known | {"optimisers": states})
+    kept = {} if anchor is None else {"anchor": anchor.state_dict()}
+    run.save("text", known | kept | {"optimisers": states})
 
 
 def main() -> None:
@@ -209,7 +221,6 @@ def main() -> None:
     args = parser.parse_args()
     keep_memory()
     torch.manual_seed(args.seed)
-    rng = np.random.default_rng(args.seed)
     concepts = load_concepts()
     if not TOKENIZER_DIR.exists():
         train_tokenizer(concepts).save_pretrained(TOKENIZER_DIR)
@@ -223,8 +234,11 @@ def main() -> None:
     print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
     named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
     both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
-    first, num_alone = resume(encoder, heads, both)
-    anchor = copy.deepcopy(encoder).eval().requires_grad_(False) if args.anchored else None
+    state = run.load("text")
+    first, num_alone = resume(state, encoder, heads, both)
+    anchor = anchored(state, encoder) if args.anchored else None
+    torch.manual_seed(args.seed + first)  # what was seen before a stop is not repeated
+    rng = np.random.default_rng(args.seed + first)
     progress = run.Progress("text", first, args.steps)
     for step in range(first, args.steps):
         encoder.requires_grad_(step >= num_alone)
@@ -240,8 +254,9 @@ def main() -> None:
         for optimiser in both:
             optimiser.step()
         progress.step(args.batch_size, **{key: value.item() for key, value in found.items()})
-        if (step + 1) % 500 == 0 or step + 1 == args.steps:
-            keep(encoder, heads, both, step + 1)
+        is_last = step + 1 == args.steps
+        if (step + 1) % 500 == 0 or is_last:
+            keep(encoder, heads, both, step + 1, None if is_last else anchor)
             report(concepts, tokenizer, encoder, heads, looks)
 
 

