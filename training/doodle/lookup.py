@@ -6,10 +6,11 @@ Only for training; what it runs is what diffusers' own attention runs.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from training.doodle.layout import attention_targets
 
@@ -108,10 +109,16 @@ class Lookup:
         if unet.device.type == "cpu":
             unet.set_attn_processor(AttnProcessor())
         self.processors: list[TaughtAttention] = []
-        for name, module in unet.named_modules():
-            if name.endswith("attn2") and name.startswith(("mid_block", "up_blocks")):
-                self.processors.append(TaughtAttention(turn=len(self.processors) % 2))
-                module.set_processor(self.processors[-1])
+        transformers = (
+            module
+            for name, module in unet.named_modules()
+            if isinstance(module, Transformer2DModel)
+            and name.startswith(("mid_block", "up_blocks"))
+        )
+        for place, transformer in enumerate(transformers):
+            for depth, block in enumerate(transformer.transformer_blocks):
+                self.processors.append(TaughtAttention(turn=(place + depth) % 2))
+                cast("Any", block).attn2.set_processor(self.processors[-1])
 
     def show(self, places: Places) -> None:
         """From now on look at the right places, in the rows that are forced.

@@ -95,7 +95,7 @@ def build_unet() -> Any:
 
     Text enters at 8×8, at the bottom, and at 16×16 on the way up: what a small thing looks like has
     to be found for every cell of it. The first and last level hold one more layer than the others,
-    for there a thing lies between cells.
+    and two transformer layers where those have one, for there a thing lies between cells.
     """
     config: dict[str, Any] = {
         "sample_size": LATENT_PX,
@@ -105,6 +105,7 @@ def build_unet() -> Any:
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
         "layers_per_block": (2, 1, 1),
+        "transformer_layers_per_block": (2, 1, 1),
         "cross_attention_dim": TEXT_WIDTH,
         "attention_head_dim": (4, 4, 4),  # numbers of heads, as SD 2.x configures it
         "use_linear_projection": True,

@@ -56,6 +56,12 @@ def _clip(strokes: list[Stroke]) -> list[Stroke]:
     return strokes
 
 
+def _in_orange(strokes: list[Stroke]) -> list[Stroke]:
+    """The blue fish in another colour: blue in blue water is hard to see."""
+    other = {blobs.BLUE: "#ee7b1c", "#49a3f0": "#f79a35"}
+    return [{**stroke, "color": other.get(stroke["color"], stroke["color"])} for stroke in strokes]
+
+
 def _cat(p: Pen) -> None:
     fur, dark = "#f0a040", "#3a2a1c"
     p.poly(fur, 14, 46, 16, 6, 44, 22)
@@ -92,9 +98,9 @@ def examples() -> dict[str, dict[str, Any]]:
         _all_over(NIGHT)
         + _ground("#cfdfee", 424, 3)
         + _object(blobs.snowman, (216, 306), 330)
-        + _object(_moon, (420, 104), 140)
+        + _object(_moon, (404, 118), 190)
     )
-    fish = _all_over("#9fd6f2") + _object(blobs.fish, (256, 256), 340, turn=-8)
+    fish = _all_over("#9fd6f2") + _in_orange(_object(blobs.fish, (256, 256), 340, turn=-8))
     cake = _object(blobs.birthday_cake, (256, 262), 370)
     space = (
         _all_over(NIGHT)
@@ -113,9 +119,9 @@ def examples() -> dict[str, dict[str, Any]]:
         "car-under-a-tree": ("Car under a tree", "a red car under a tree", car),
         "house-and-sun": ("House and sun", "a house and the sun, on grass", home),
         "sailboat": ("Sailboat", "a sailboat on the sea", sea),
-        "cat-and-apple": ("Cat and apple", "a cat and an apple", cat),
+        "cat-and-apple": ("Cat and apple", "a cat face and an apple", cat),
         "snowman": ("Snowman at night", "a snowman and a moon, night sky", night),
-        "blue-fish": ("Blue fish", "a blue fish in the sea", fish),
+        "orange-fish": ("Orange fish", "an orange fish in the sea", fish),
         "birthday-cake": ("Birthday cake", "a birthday cake, pink background", cake),
         "rocket": ("Rocket", "a rocket and a planet, night sky", space),
         "owl": ("Owl", "an owl", owl),
