@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.doodle import scenes
+from training.doodle import backgrounds
 from training.doodle.train_decoder import _RIM_PX, coarse, rim_loss, sheet
 
 SIDE = 64
@@ -23,10 +23,10 @@ def test_sheets_are_of_any_colour_or_painted() -> None:
     pictures = [sheet(rng) for _ in range(200)]
     plain = {tuple(p[0, 0].tolist()) for p in pictures if (p == p[0, 0]).all()}
     painted = {p.tobytes() for p in pictures if (p != p[0, 0]).any()}
-    palette = set(scenes.PLAIN.values())
+    palette = set(backgrounds.PLAIN.values())
     assert len(plain - palette) > 50
     assert len(plain & palette) > 1
-    assert len(painted) > len(scenes.PAINTERS), "horizons differ"
+    assert len(painted) > len(backgrounds.PAINTERS), "horizons differ"
 
 
 def rim_loss_of_one_pixel(row: int, column: int) -> float:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.doodle import scenes
+from training.doodle.backgrounds import BACKGROUNDS
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
 from training.doodle.data import COLOURS
 from training.doodle.model import NUM_CANVASES, TEXT_WIDTH, WORD_TOKENS
@@ -27,7 +27,7 @@ class Heads(nn.Module):
         self.concepts = nn.Parameter(concept_vectors.clone())
         self.colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))
         self.turn = nn.Linear(TEXT_WIDTH, 4)
-        self.background = nn.Linear(TEXT_WIDTH, 1 + len(scenes.BACKGROUNDS))
+        self.background = nn.Linear(TEXT_WIDTH, 1 + len(BACKGROUNDS))
         # After the end of a caption: the second and third named thing; the first is the meaning.
         self.later = nn.ModuleList(nn.Linear(TEXT_WIDTH, concept_vectors.shape[1]) for _ in "23")
         self.closing_colour = nn.Linear(TEXT_WIDTH, 1 + len(COLOURS))

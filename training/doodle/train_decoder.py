@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.doodle import run, scenes
+from training.doodle import backgrounds, run
+from training.doodle.backgrounds import SIZE_PX
 from training.doodle.data import load_concepts
 from training.doodle.losses import picture_loss
 from training.doodle.model import build_scheduler, build_unet, sigmas
 from training.doodle.muon import optimisers
 from training.doodle.noise import noised, sample_timesteps
 from training.doodle.pool import encode, freeze_autoencoder, sample_pairs
-from training.doodle.scenes import SIZE_PX
 from training.doodle.train_autoencoder import to_tensor
 from training.doodle.train_unet import load_text_encoder
 from turbo_ui.backends.compute import keep_memory
@@ -115,9 +115,9 @@ def sheet(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         colour = rng.integers(0, 256, 3)
         return np.broadcast_to(colour.astype(np.uint8), (SIZE_PX, SIZE_PX, 3)).copy()
-    background = scenes.BACKGROUNDS[rng.integers(len(scenes.BACKGROUNDS))]
-    background = scenes.drawn_at(rng, background)
-    return scenes.paint_background(background).round().clip(0, 255).astype(np.uint8)
+    background = backgrounds.BACKGROUNDS[rng.integers(len(backgrounds.BACKGROUNDS))]
+    background = backgrounds.drawn_at(rng, background)
+    return backgrounds.paint_background(background).round().clip(0, 255).astype(np.uint8)
 
 
 def rim_loss(painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

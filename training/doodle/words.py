@@ -13,6 +13,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from transformers import AutoModel, AutoTokenizer, CLIPTokenizer
 
 from training.doodle import captions, run, scenes
+from training.doodle.backgrounds import BACKGROUNDS
 from training.doodle.data import COLOURS, Concept, read_emojibase
 from training.doodle.model import NUM_TOKENS
 from training.doodle.nouns import article, plural
@@ -115,7 +116,7 @@ class NounCaption:
     concepts: list[int]
     colours: list[int]  # 0 none, else 1 + index into COLOURS
     num_tokens: int  # before the end token
-    background: int  # 0 none, else 1 + index into scenes.BACKGROUNDS
+    background: int  # 0 none, else 1 + index into BACKGROUNDS
 
 
 def _joint(rng: np.random.Generator, num: int, is_last: bool) -> str:
@@ -148,7 +149,7 @@ def sample_caption(
     num = int(rng.choice([0, 1, 2, 3], p=[0.03, 0.53, 0.32, 0.12]))
     chosen = [int(i) for i in rng.choice(len(concepts), num, replace=False)]
     has_background = num == 0 or rng.random() < 0.45
-    background = int(rng.integers(len(scenes.BACKGROUNDS))) if has_background else -1
+    background = int(rng.integers(len(BACKGROUNDS))) if has_background else -1
     bos, eos = special_tokens(tokenizer)
     ids, ends, colours = [bos], [], []
     is_bare = rng.random() < 0.4
@@ -166,7 +167,7 @@ def sample_caption(
         if position < num - 1:
             put(_joint(rng, num, is_last=position == num - 2))
     if background >= 0:
-        phrases = scenes.BACKGROUNDS[background].phrases
+        phrases = BACKGROUNDS[background].phrases
         put((", " if rng.random() < 0.5 else " ") + phrases[rng.integers(len(phrases))])
     put(captions.style(rng))  # long ones run on into the canvases, which have to stand that
     num_tokens = min(len(ids), NUM_TOKENS - 1)
