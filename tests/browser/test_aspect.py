@@ -323,7 +323,7 @@ def test_sizes_go_in_steps_of_64_and_the_shape_holds_for_each(open_page: OpenPag
 
 def test_an_examples_background_goes_on_to_the_edges(open_page: OpenPage) -> None:
     drawer = open_page()
-    drawer.page.locator(".example[title*='blue fish']").click()
+    drawer.page.locator(".example[title*='orange fish']").click()
     sea = drawer.page.evaluate(SKETCH_PIXEL, [512, 512, 1, 1])
     assert sea != [255, 255, 255]
     reshape(drawer, "16:9")
