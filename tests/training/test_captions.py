@@ -56,6 +56,14 @@ def test_places_are_said_of_the_things_that_stand_there() -> None:
     assert any(text.split(" and ")[-1].endswith("bee") for text in found), "order may be free"
 
 
+def test_beside_a_sketch_one_thing_has_the_side_that_it_stands_on() -> None:
+    for x, side, other in ((60, *SIDES), (196, *reversed(SIDES))):
+        found = captions([Stood(BEE, x)], has_sketch=True)
+        assert {f"bee {side}", f"a bee {side}"} < found
+        assert not any(other in text for text in found)
+    assert captions([Stood(BEE, 130)], has_sketch=True) == {"bee", "a bee"}
+
+
 def test_prepositions_are_true_in_the_order_of_naming() -> None:
     above_or_below = "|".join((*ABOVE, *BELOW))
     said = set()

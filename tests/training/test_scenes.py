@@ -6,7 +6,7 @@ import pytest
 from tests.training.things import concepts
 from training.doodle import scenes
 from training.doodle.scenes import BACKGROUNDS, CANONICAL, SIZE_PX, WHITE, Background, Placed, Scene
-from training.doodle.vocabulary import SIDES
+from training.doodle.vocabulary import NUMBERS, SIDES
 
 THINGS = concepts()
 
@@ -60,6 +60,17 @@ def test_the_first_thing_may_come_several_times_and_stands_beside_its_like() -> 
         for scene in several:
             of_fox = {thing.colour for thing in scene.objects if thing.concept is THINGS[4]}
             assert len(of_fox) == 1, "all in one colour"
+
+
+def test_text_alone_asks_for_up_to_four_of_a_thing_and_nothing_else() -> None:
+    alone = set()
+    for seed in range(600):
+        scene = scenes.sample_canonical(np.random.default_rng(seed), THINGS, THINGS[4])
+        if len(scene.objects) > 1 and all(thing.concept is THINGS[4] for thing in scene.objects):
+            alone.add(len(scene.objects))
+            assert f"{NUMBERS[len(scene.objects)]} " in scene.caption
+            assert scene.nouns == (0,) * len(scene.objects)
+    assert alone == {2, 3, 4}
 
 
 def test_some_things_are_drawn_small() -> None:

@@ -1,11 +1,12 @@
-"""Several workers train one denoiser: each has the mean of all their gradients."""
+"""What the denoiser is scored by; and several workers train one: each has the mean of all their
+gradients."""
 
 from pathlib import Path
 
 import torch
 
 from tests.training.workers import NUM, together
-from training.doodle.train_unet import average_gradients
+from training.doodle.train_unet import average_gradients, latent_loss
 
 
 def gradients(rank: int) -> list[torch.Tensor]:
@@ -33,3 +34,24 @@ def test_each_worker_gets_the_mean_of_all_gradients(tmp_path: Path) -> None:
         torch.testing.assert_close(found[0], kernel, check_stride=False)
         assert found[1] is None
         torch.testing.assert_close(found[2], matrix)
+
+
+def test_what_is_not_paper_counts_more() -> None:
+    blank, target = torch.zeros(1, 32, 16, 16), torch.zeros(1, 32, 16, 16)
+    target[..., :4, :4] = 2.0
+    missed_thing, missed_paper = target.clone(), target.clone()
+    missed_thing[..., 0, 0] += 0.5
+    missed_paper[..., 9, 9] += 0.5
+    assert latent_loss(target, target, blank) == 0
+    thing, paper = (latent_loss(each, target, blank) for each in (missed_thing, missed_paper))
+    assert thing > 4 * paper > 0
+
+
+def test_a_picture_of_a_small_thing_counts_as_much_as_any_other() -> None:
+    """Twice as wrong a picture is twice the loss, whatever stands beside it in the batch."""
+    blank, target = torch.zeros(1, 32, 16, 16), torch.zeros(2, 32, 16, 16)
+    target[0, :, :2, :2] = target[1, :, :12, :12] = 2.0
+    predicted = target + 0.5 * (target > 0)
+    both = latent_loss(predicted, target, blank)
+    small, large = (latent_loss(predicted[i : i + 1], target[i : i + 1], blank) for i in range(2))
+    torch.testing.assert_close(both, (small + large) / 2)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from training.doodle.backgrounds import SIZE_PX
 from training.doodle.data import Concept
 from training.doodle.nouns import article, plural
 from training.doodle.vocabulary import ABOVE, BELOW, BESIDE, NUMBERS, PRAISE, SIDES, STYLES
@@ -30,7 +31,9 @@ class Thing(Protocol):
 _RELATED_SHARE = 0.2
 """Of two things: how often a preposition joins them. While none did, "under" was a background."""
 _SHUFFLED_SHARE = 0.15  # of sketched scenes: things are named in any order
-_PLACED_SHARE = 0.12  # of those that are not: sides are said
+_PLACED_SHARE = 0.12  # of sketched scenes in order: sides are said
+_ASIDE_PX = 28  # off the middle: less is no side
+_LIKELY_SHARE = 0.12  # of nouns: a word that only the teachers know to mean the thing
 _PRAISED_SHARE, _STYLED_SHARE = 0.06, 0.1
 _LONGEST_STYLE = 14  # of them in a row: more than the places that words have
 
@@ -51,9 +54,16 @@ def name_object(rng: np.random.Generator, thing: Thing, has_sketch: bool) -> str
         noun = concept.sketch_only_names[0]
     elif concept.synonyms and draw > 0.65:
         noun = concept.synonyms[rng.integers(len(concept.synonyms))]
+    noun = likely(rng, concept) or noun
     if thing.colour and (not has_sketch or rng.random() < 0.7):
         noun = f"{thing.colour} {noun}"
     return praised(rng, noun)
+
+
+def likely(rng: np.random.Generator, concept: Concept) -> str:
+    """Now and then a word that may stand for a concept, mostly nothing."""
+    names = concept.likely_names
+    return names[rng.integers(len(names))] if names and rng.random() < _LIKELY_SHARE else ""
 
 
 def praised(rng: np.random.Generator, noun: str) -> str:
@@ -105,9 +115,11 @@ def write_caption(
     is_bare = rng.random() < 0.4
     parts = [_counted(noun, len(group), is_bare) for noun, group in zip(nouns, groups, strict=True)]
     is_single = len(groups) == len(things)
-    says_places = has_sketch and len(parts) > 1 and rng.random() < _PLACED_SHARE
-    if says_places and is_in_order and is_single:
+    says_places = has_sketch and rng.random() < _PLACED_SHARE
+    if says_places and len(parts) > 1 and is_in_order and is_single:
         parts[0], parts[-1] = f"{parts[0]} {SIDES[0]}", f"{parts[-1]} {SIDES[1]}"
+    if says_places and len(things) == 1 and abs(things[0].x - SIZE_PX / 2) >= _ASIDE_PX:
+        side = int(things[0].x > SIZE_PX / 2)
     if side is not None:
         parts[0] = f"{parts[0]} {SIDES[side]}"
     joint = " and " if rng.random() < 0.8 or not has_sketch else ", "

@@ -90,6 +90,7 @@ class Concept:
         name: the word captions use first.
         synonyms: further words training captions may use.
         held_out_synonyms: tags never used in a training caption; the evaluation asks for them.
+        likely_names: words that are neither and mean it by the teachers; see `likely`.
         image: `(256, 256, 4) uint8` RGBA, straight alpha.
     """
 
@@ -101,6 +102,7 @@ class Concept:
     synonyms: tuple[str, ...] = ()
     held_out_synonyms: tuple[str, ...] = ()
     sketch_only_names: tuple[str, ...] = ()
+    likely_names: tuple[str, ...] = ()
     _recoloured: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property

@@ -23,6 +23,7 @@ class Words:
     """A large list of words, what the teacher says of each, and how often each is asked for.
 
     Attributes:
+        texts: the words, and at the end names and labels of several words.
         meanings: unit vectors `(N, 384)`.
         nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
         common: how common each is, 0 to 1.
@@ -37,6 +38,7 @@ class Words:
         labels = [entry["label"] for entry in read_emojibase()]
         known = dict.fromkeys([*word_list(), *lexicon.words()])
         words = [*known, *labels, *(name for group in names for name in group[:4] * 3)]
+        self.texts = words
         self.meanings = teacher(words)
         likeness = likeness_to(self.meanings, [teacher(group) for group in names])
         vectors = [lexicon.vectors(group) for group in names]
@@ -61,9 +63,13 @@ class Words:
         return likeness
 
     def pick_known(self, num: int) -> torch.Tensor:
-        """Indices of words with something to show: each as often as the teacher is sure of it, and
-        as people write it. Half of the list are words that next to nobody knows."""
-        return torch.multinomial(self.nearest.amax(-1) * self.common, num)
+        """Indices of words with something to show: the more often the surer the teacher is, and as
+        people write it. Half of the list are words that next to nobody knows.
+
+        By the root: the nearest thing, painted clearly, is a better answer to an unsure word than
+        the mean of all things.
+        """
+        return torch.multinomial(self.nearest.amax(-1).sqrt() * self.common, num)
 
     def pick(self, num: int) -> torch.Tensor:
         """Indices of words for a batch, in a random order."""

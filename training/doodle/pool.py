@@ -17,14 +17,14 @@ from transformers import CLIPTokenizer
 from training.doodle import run, scenes, sketch
 from training.doodle.data import Concept, load_concepts
 from training.doodle.layout import layout_of
+from training.doodle.likely import load_likely_names
 from training.doodle.model import build_autoencoder, encode_latents
 from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool-3"
-"""Another number where shards would differ: those before hold no several things alike, no empty
-sheets, nothing small, and no thick lines."""
+POOL_DIR = run.RUN_DIR / "pool-4"
+"""Another number where shards would differ: in those before, captions held names and tags alone."""
 SHARD_PAIRS = 512
 CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
@@ -153,6 +153,7 @@ def main() -> None:
     vae = freeze_autoencoder().to(run.device(), memory_format=torch.channels_last)
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     concepts = load_concepts()
+    load_likely_names(concepts, tokenizer)
     for index in tqdm(range(args.first, args.first + args.shards), desc="pool"):
         build_shard(index, vae, concepts, tokenizer)
 

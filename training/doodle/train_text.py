@@ -22,6 +22,7 @@ from training.doodle.canvas import NUM_PARTS, Looks
 from training.doodle.data import load_concepts
 from training.doodle.heads import Heads
 from training.doodle.lexicon import Lexicon
+from training.doodle.likely import give_likely_names
 from training.doodle.model import NUM_CANVASES, TEXT_WIDTH, WORD_TOKENS, build_text_encoder
 from training.doodle.muon import optimisers
 from training.doodle.nearness import Words
@@ -228,6 +229,7 @@ def main() -> None:
     teacher = Teacher()
     flat = [teacher([c.name, *c.synonyms[:2]]).mean(0) for c in concepts]
     words = Words(concepts, tokenizer, teacher, Lexicon())
+    give_likely_names(concepts, words)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     heads = Heads(F.normalize(torch.stack(flat), dim=-1))
     looks = Looks(concepts, freeze_autoencoder())

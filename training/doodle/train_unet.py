@@ -50,6 +50,9 @@ def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
 def latent_loss(predicted: torch.Tensor, target: torch.Tensor, blank: torch.Tensor) -> torch.Tensor:
     """Squared error up to `_BEND`, straight from there on; what is not white paper counts more.
 
+    Each picture counts as much as any other: of small things, too, of which all but a few cells
+    are paper.
+
     Args:
         predicted, target: latents `(N, 32, 16, 16)`.
         blank: those of white paper, `(1, 32, 16, 16)`. The rim of a picture has latents of its
@@ -58,7 +61,7 @@ def latent_loss(predicted: torch.Tensor, target: torch.Tensor, blank: torch.Tens
     error = F.huber_loss(predicted, target, reduction="none", delta=_BEND)
     distance = (target - blank).square().mean(dim=1, keepdim=True).sqrt()
     weight = 0.25 + (distance / 0.6).clamp(max=1.75)
-    return (error * weight).mean() / weight.mean()
+    return ((error * weight).mean(dim=(1, 2, 3)) / weight.mean(dim=(1, 2, 3))).mean()
 
 
 @torch.no_grad()

@@ -131,6 +131,7 @@ def _noun_phrase(rng: np.random.Generator, concept: Concept, colour: int, is_bar
     """One of a concept's names: "a cat", "a cute red cat", "two cats"."""
     names = (concept.name, *concept.synonyms)
     noun = names[0] if rng.random() < 0.5 else names[rng.integers(len(names))]
+    noun = captions.likely(rng, concept) or noun
     noun = f"{tuple(COLOURS)[colour]} {noun}" if colour >= 0 else noun
     noun = captions.praised(rng, noun)
     if rng.random() < _SEVERAL_SHARE:
