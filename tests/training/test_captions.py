@@ -56,6 +56,12 @@ def test_places_are_said_of_the_things_that_stand_there() -> None:
     assert any(text.split(" and ")[-1].endswith("bee") for text in found), "order may be free"
 
 
+def test_no_side_is_said_of_things_that_do_not_stand_on_either() -> None:
+    for places in ((60, 80), (110, 150), (180, 240)):
+        found = captions([Stood(BEE, places[0]), Stood(CAT, places[1])], has_sketch=True)
+        assert not any(side in text for side in SIDES for text in found)
+
+
 def test_beside_a_sketch_one_thing_has_the_side_that_it_stands_on() -> None:
     for x, side, other in ((60, *SIDES), (196, *reversed(SIDES))):
         found = captions([Stood(BEE, x)], has_sketch=True)

@@ -47,6 +47,12 @@ def test_a_word_may_stand_for_what_it_is_linked_to(lexicon: Lexicon) -> None:
     assert lexicon.related("nonsense") == {}
 
 
+def test_nouns_are_those_of_the_dictionary_in_their_own_form(lexicon: Lexicon) -> None:
+    assert lexicon.is_noun("camel")
+    assert not lexicon.is_noun("camels")
+    assert not lexicon.is_noun("nonsense")
+
+
 def test_links_count_less_for_a_further_name(lexicon: Lexicon) -> None:
     groups = [["camel"], ["ship", "Desert Ship"], ["apple"]]
     links = lexicon.links(["bactrian", "apple"], groups)

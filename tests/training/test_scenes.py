@@ -63,14 +63,15 @@ def test_the_first_thing_may_come_several_times_and_stands_beside_its_like() -> 
 
 
 def test_text_alone_asks_for_up_to_four_of_a_thing_and_nothing_else() -> None:
-    alone = set()
+    alone = []
     for seed in range(600):
         scene = scenes.sample_canonical(np.random.default_rng(seed), THINGS, THINGS[4])
         if len(scene.objects) > 1 and all(thing.concept is THINGS[4] for thing in scene.objects):
-            alone.add(len(scene.objects))
+            alone.append(len(scene.objects))
             assert f"{NUMBERS[len(scene.objects)]} " in scene.caption
             assert scene.nouns == (0,) * len(scene.objects)
-    assert alone == {2, 3, 4}
+    assert alone.count(3) >= 8, "a third of 6 %"
+    assert alone.count(4) >= 8
 
 
 def test_some_things_are_drawn_small() -> None:

@@ -48,7 +48,7 @@ def test_what_is_not_paper_counts_more() -> None:
 
 
 def test_a_picture_of_a_small_thing_counts_as_much_as_any_other() -> None:
-    """Twice as wrong a picture is twice the loss, whatever stands beside it in the batch."""
+    """A batch's loss is the mean of its pictures' own, however much paper each shows."""
     blank, target = torch.zeros(1, 32, 16, 16), torch.zeros(2, 32, 16, 16)
     target[0, :, :2, :2] = target[1, :, :12, :12] = 2.0
     predicted = target + 0.5 * (target > 0)

@@ -108,6 +108,16 @@ def test_each_noun_ends_where_it_is_said(sampled: list[NounCaption]) -> None:
     assert any("on the left" in text for text in texts)
 
 
+def test_captions_of_the_text_stage_hold_likely_names() -> None:
+    tokenizer = CLIPTokenizer.from_pretrained(FOLDER / "tokenizer")
+    some, dice = concepts(), np.random.default_rng(0)
+    for concept in some:
+        concept.likely_names = ("lumber",)
+    found = [sample_caption(dice, some, tokenizer) for _ in range(200)]
+    said = [str(tokenizer.decode(caption.ids[1 : caption.num_tokens])) for caption in found]
+    assert 20 < sum("lumber" in text for text in said) < 120
+
+
 def test_some_captions_are_backgrounds_alone_and_some_run_into_the_canvases(
     sampled: list[NounCaption],
 ) -> None:

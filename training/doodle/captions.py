@@ -6,10 +6,19 @@ from typing import Protocol
 
 import numpy as np
 
-from training.doodle.backgrounds import SIZE_PX
-from training.doodle.data import Concept
+from training.doodle.backgrounds import BACKGROUNDS, SIZE_PX
+from training.doodle.data import COLOURS, Concept, said_by
 from training.doodle.nouns import article, plural
-from training.doodle.vocabulary import ABOVE, BELOW, BESIDE, NUMBERS, PRAISE, SIDES, STYLES
+from training.doodle.vocabulary import (
+    ABOVE,
+    BELOW,
+    BESIDE,
+    NO_THINGS,
+    NUMBERS,
+    PRAISE,
+    SIDES,
+    STYLES,
+)
 
 
 class Thing(Protocol):
@@ -33,9 +42,15 @@ _RELATED_SHARE = 0.2
 _SHUFFLED_SHARE = 0.15  # of sketched scenes: things are named in any order
 _PLACED_SHARE = 0.12  # of sketched scenes in order: sides are said
 _ASIDE_PX = 28  # off the middle: less is no side
-_LIKELY_SHARE = 0.12  # of nouns: a word that only the teachers know to mean the thing
+_LIKELY_SHARE = 0.25  # of nouns that have one: a word that only the teachers know to mean it
 _PRAISED_SHARE, _STYLED_SHARE = 0.06, 0.1
 _LONGEST_STYLE = 14  # of them in a row: more than the places that words have
+
+
+def of_no_thing() -> set[str]:
+    """All that captions say of anything but things: words, phrases, what they are made of."""
+    phrases = [phrase for background in BACKGROUNDS for phrase in background.phrases]
+    return said_by([*NO_THINGS, *phrases, *COLOURS])
 
 
 def relation(rng: np.random.Generator, first: Thing, second: Thing) -> str:
@@ -116,10 +131,11 @@ def write_caption(
     parts = [_counted(noun, len(group), is_bare) for noun, group in zip(nouns, groups, strict=True)]
     is_single = len(groups) == len(things)
     says_places = has_sketch and rng.random() < _PLACED_SHARE
-    if says_places and len(parts) > 1 and is_in_order and is_single:
-        parts[0], parts[-1] = f"{parts[0]} {SIDES[0]}", f"{parts[-1]} {SIDES[1]}"
-    if says_places and len(things) == 1 and abs(things[0].x - SIZE_PX / 2) >= _ASIDE_PX:
-        side = int(things[0].x > SIZE_PX / 2)
+    if says_places and is_in_order and is_single and len(parts) > 1:
+        if [_side(things[order[0]]), _side(things[order[-1]])] == [0, 1]:
+            parts[0], parts[-1] = f"{parts[0]} {SIDES[0]}", f"{parts[-1]} {SIDES[1]}"
+    elif says_places and len(things) == 1:
+        side = _side(things[0])
     if side is not None:
         parts[0] = f"{parts[0]} {SIDES[side]}"
     joint = " and " if rng.random() < 0.8 or not has_sketch else ", "
@@ -129,6 +145,12 @@ def write_caption(
     text = (_with_background(rng, text, phrase) + style(rng)).removeprefix(", ")
     turn = {index: turn for turn, group in enumerate(groups) for index in group}
     return Caption(text, tuple(turn[index] for index in range(len(things))))
+
+
+def _side(thing: Thing) -> int | None:
+    """Where it stands: 0 left, 1 right, None near the middle."""
+    off = thing.x - SIZE_PX / 2
+    return None if abs(off) < _ASIDE_PX else int(off > 0)
 
 
 def _alike(things: Sequence[Thing], order: Sequence[int]) -> list[list[int]]:

@@ -120,7 +120,7 @@ class Lexicon:
             for each in words:
                 found[each] = max(found[each], worth)
 
-        for base in _base_forms(word):
+        for base in base_forms(word):
             for sense in self._senses.get(base, ()):
                 words, pointers = self._synsets[sense]
                 put(words, 1.0)
@@ -134,11 +134,15 @@ class Lexicon:
                             put(kind, _TWICE_REMOVED)
         return found
 
+    def is_noun(self, word: str) -> bool:
+        """Whether the dictionary has it as a noun, in this very form."""
+        return any(part == "n" for part, _ in self._ordered.get(word, ()))
+
     def definitions(self, *words: str) -> list[str]:
         """Of the first senses of some words, or of what they are inflections of."""
         found = []
         for word in words:
-            known = (self._ordered[form] for form in _base_forms(word) if form in self._ordered)
+            known = (self._ordered[form] for form in base_forms(word) if form in self._ordered)
             senses = next(known, [])
             found += [self._definitions[sense] for sense in senses[:_NUM_SENSES]]
         return list(dict.fromkeys(found))
@@ -177,7 +181,7 @@ def _part(letter: str) -> str:
     return "a" if letter == "s" else letter
 
 
-def _base_forms(word: str) -> list[str]:
+def base_forms(word: str) -> list[str]:
     """The word, and what it may be an inflection of; those that are no word find nothing."""
     forms = [word]
     for ending, others in (

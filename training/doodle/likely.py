@@ -1,55 +1,86 @@
-"""Words that may stand for a thing although nobody calls it so: "stallion", "lumber".
+"""Words that may stand for a thing although nobody calls it so: "pony", "lumber".
 
-The teachers say which (`nearness`). While captions held names and tags alone, the text encoder told
-the right canvas of many other words, and the denoiser painted a blur: it had never seen a canvas
-behind a word like those.
+The teachers say which (`nearness`), and the dictionary that they are kin. While captions held names
+and tags alone, the text encoder told the right canvas of many other words, and the denoiser painted
+a blur: it had never seen a canvas behind a word like those.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from transformers import CLIPTokenizer
 
 from training.doodle import run
-from training.doodle.backgrounds import BACKGROUNDS
-from training.doodle.data import COLOURS, Concept, said_by
-from training.doodle.lexicon import Lexicon
+from training.doodle.captions import of_no_thing
+from training.doodle.data import Concept, said_by
+from training.doodle.lexicon import Lexicon, base_forms
 from training.doodle.nearness import Words
-from training.doodle.vocabulary import NO_THINGS
 from training.doodle.words import Teacher
 
 _SURE = 0.5  # of a thing's share of a word
-_COMMON = 0.2  # of what people write: the first 40,000 words
-_STEM = 4
-"""Letters: a word that begins like one kept for the evaluation, or the other way round, is left."""
+_COMMON = 0.2  # the first 40,000 words, and what the vectors do not know
+_KIN = 0.5  # by the dictionary, to the thing's name: the same, a kind, a part, or one link more
+_LEFT_OUT = frozenset(
+    (
+        *("girl", "coon", "foreigner", "outsider", "faith", "christianity", "protestant", "bible"),
+        *("fetus", "contraceptive", "nuke"),
+    )
+)
+"""True of the dictionary, and nothing that a host would want to be painted so."""
 _FILE = run.RUN_DIR / "likely.json"
 
 
-def likely_names(words: Words, concepts: Sequence[Concept]) -> list[tuple[str, ...]]:
-    """Of each concept the single words that the teachers are sure of; no word is two concepts'.
-
-    None is a name or tag, says anything else in captions, or is akin to a word that the evaluation
-    asks for.
-    """
-    names = [name for concept in concepts for name in (concept.name, *concept.synonyms)]
-    kept = {word for concept in concepts for word in concept.held_out_synonyms}
-    phrases = [phrase for background in BACKGROUNDS for phrase in background.phrases]
-    said = said_by([*names, *NO_THINGS, *phrases, *COLOURS])
+def likely_names(
+    words: Words, concepts: Sequence[Concept], lexicon: Lexicon
+) -> list[tuple[str, ...]]:
+    """Of each concept the single nouns that the teachers are sure of; no word is two concepts'."""
+    may_say = sayable(concepts)
     found: list[list[str]] = [[] for _ in concepts]
     sure = (words.nearest.amax(-1) >= _SURE) & (words.common >= _COMMON)
     for row in torch.nonzero(sure)[:, 0].tolist():
         word = words.texts[row]
-        if word.isalpha() and word not in said and not _is_akin(word, kept):
+        if may_say(word) and lexicon.is_noun(word):
             found[int(words.nearest[row].argmax())].append(word)
-    return [tuple(dict.fromkeys(each)) for each in found]
+    return [_kin(concept, each, lexicon) for concept, each in zip(concepts, found, strict=True)]
 
 
-def give_likely_names(concepts: Sequence[Concept], words: Words) -> None:
+def _kin(concept: Concept, found: list[str], lexicon: Lexicon) -> tuple[str, ...]:
+    if not found:
+        return ()
+    links = lexicon.links(found, [[concept.name, concept.label]])[:, 0].tolist()
+    linked = (word for word, worth in zip(found, links, strict=True) if worth >= _KIN)
+    return tuple(dict.fromkeys(linked))
+
+
+def sayable(concepts: Sequence[Concept]) -> Callable[[str], bool]:
+    """Whether a word may be a likely name: no name or tag, nothing that captions say of anything
+    else, and not akin to a word that the evaluation asks for."""
+    names = [name.lower() for c in concepts for name in (c.name, c.label, *c.synonyms)]
+    kept = {word.lower() for concept in concepts for word in concept.held_out_synonyms}
+    said = said_by(names) | of_no_thing() | _LEFT_OUT
+
+    def may_say(word: str) -> bool:
+        word = word.lower()
+        return word.isalpha() and word not in said and not any(is_akin(word, k) for k in kept)
+
+    return may_say
+
+
+def is_akin(word: str, other: str) -> bool:
+    """Whether two words may be forms of one: "knitting" and "knit", "victories" and "victory"."""
+    if set(base_forms(word)) & set(base_forms(other)):
+        return True
+    pairs = itertools.takewhile(lambda both: both[0] == both[1], zip(word, other, strict=False))
+    return len(list(pairs)) >= max(4, len(other) - 3)
+
+
+def give_likely_names(concepts: Sequence[Concept], words: Words, lexicon: Lexicon) -> None:
     """Let captions say them, and keep them for the pool."""
-    found = likely_names(words, concepts)
+    found = likely_names(words, concepts, lexicon)
     _FILE.parent.mkdir(parents=True, exist_ok=True)
     part = _FILE.with_suffix(".part")
     part.write_text(json.dumps({c.label: each for c, each in zip(concepts, found, strict=True)}))
@@ -58,22 +89,17 @@ def give_likely_names(concepts: Sequence[Concept], words: Words) -> None:
 
 
 def load_likely_names(concepts: Sequence[Concept], tokenizer: CLIPTokenizer) -> None:
-    """As above, from what the text stage kept; found now if it has not been run here."""
-    if not _FILE.exists():
-        give_likely_names(concepts, Words(list(concepts), tokenizer, Teacher(), Lexicon()))
+    """As above, from what the text stage kept; found now if it kept none of these concepts'."""
+    kept = json.loads(_FILE.read_text()) if _FILE.exists() else {}
+    if set(kept) != {concept.label for concept in concepts}:
+        lexicon = Lexicon()
+        words = Words(list(concepts), tokenizer, Teacher(), lexicon)
+        give_likely_names(concepts, words, lexicon)
         return
-    kept = json.loads(_FILE.read_text())
-    _give(concepts, [kept[concept.label] for concept in concepts])
+    may_say = sayable(concepts)  # names may have been added since
+    _give(concepts, [filter(may_say, kept[concept.label]) for concept in concepts])
 
 
-def _give(concepts: Sequence[Concept], found: Iterable[Sequence[str]]) -> None:
+def _give(concepts: Sequence[Concept], found: Iterable[Iterable[str]]) -> None:
     for concept, names in zip(concepts, found, strict=True):
         concept.likely_names = tuple(names)
-
-
-def _is_akin(word: str, kept: Iterable[str]) -> bool:
-    return any(
-        word == each
-        or (min(len(word), len(each)) >= _STEM and (word.startswith(each) or each.startswith(word)))
-        for each in kept
-    )

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
+from training.doodle.captions import of_no_thing
 from training.doodle.data import Concept, read_emojibase
 from training.doodle.lexicon import Lexicon
 from training.doodle.words import Teacher, word_list
@@ -27,6 +28,7 @@ class Words:
         meanings: unit vectors `(N, 384)`.
         nearest: how near each is to each concept, `(N, concepts)`; rows sum to 1.
         common: how common each is, 0 to 1.
+        names_thing: `(N,) bool`, False of what captions say of anything else ("sunset", "cute").
         telling: indices of the fifth that is nearest to some concept.
         short_ids, long_ids: tokens `(N, 8)`, and `(N, NUM_TOKENS)` with places for canvases.
     """
@@ -48,6 +50,8 @@ class Words:
         likeness += _TOLD_SHARE * self._told(teacher, told)
         self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
         self.common = lexicon.commonness(words)
+        others = of_no_thing() - {name.lower() for group in names for name in group}
+        self.names_thing = torch.tensor([word not in others for word in words])
         self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
         tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
@@ -69,7 +73,8 @@ class Words:
         By the root: the nearest thing, painted clearly, is a better answer to an unsure word than
         the mean of all things.
         """
-        return torch.multinomial(self.nearest.amax(-1).sqrt() * self.common, num)
+        worth = self.nearest.amax(-1).sqrt() * self.common * self.names_thing
+        return torch.multinomial(worth, num)
 
     def pick(self, num: int) -> torch.Tensor:
         """Indices of words for a batch, in a random order."""

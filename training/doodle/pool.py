@@ -1,7 +1,8 @@
 """A pool of scene and sketch pairs encoded to latents once, so that the denoiser trains at full
 speed.
 
-Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number only.
+Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number and on the
+words in `likely.json` only.
 """
 
 import argparse

@@ -18,6 +18,7 @@ from torch import nn
 from training.doodle import backgrounds, run
 from training.doodle.backgrounds import SIZE_PX
 from training.doodle.data import load_concepts
+from training.doodle.likely import load_likely_names
 from training.doodle.losses import picture_loss
 from training.doodle.model import build_scheduler, build_unet, sigmas
 from training.doodle.muon import optimisers
@@ -67,6 +68,7 @@ class Batches:
         self.concepts = load_concepts()
         self.device = next(unet.parameters()).device
         self.tokenizer, encoder = load_text_encoder()
+        load_likely_names(self.concepts, self.tokenizer)
         self.encoder = encoder.to(self.device)
         self.level = sigmas(build_scheduler()).to(self.device)
         self.store: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []

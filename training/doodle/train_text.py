@@ -228,8 +228,9 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     teacher = Teacher()
     flat = [teacher([c.name, *c.synonyms[:2]]).mean(0) for c in concepts]
-    words = Words(concepts, tokenizer, teacher, Lexicon())
-    give_likely_names(concepts, words)
+    lexicon = Lexicon()
+    words = Words(concepts, tokenizer, teacher, lexicon)
+    give_likely_names(concepts, words, lexicon)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     heads = Heads(F.normalize(torch.stack(flat), dim=-1))
     looks = Looks(concepts, freeze_autoencoder())

@@ -16,5 +16,10 @@ STYLES = (
     "trending on artstation", "for kids", "in the style of a children's book", "professional",
 )  # fmt: skip
 """What people write to other models, too. Here it says nothing, and nothing is to come of it."""
-NO_THINGS = frozenset((*BESIDE, *ABOVE, *BELOW, *SIDES, *NUMBERS[2:], *PRAISE, *STYLES))
-"""No tag of a thing may be one of them: "two" is one of a camel, and "two cats" were camels."""
+NO_THINGS = frozenset(
+    word
+    for text in (*BESIDE, *ABOVE, *BELOW, *SIDES, *NUMBERS[2:], *PRAISE, *STYLES)
+    for word in (text, *text.split())
+)
+"""No tag of a thing may be one of them: "two" is one of a camel, and "two cats" were camels; "left"
+is one of the magnifying glass."""
