@@ -1,6 +1,8 @@
 """How near words are to things, and what is asked of a text encoder."""
 
+import copy
 import math
+from argparse import Namespace
 from typing import Any, cast
 
 import numpy as np
@@ -13,10 +15,18 @@ from tests.training.things import concepts
 from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
 from training.doodle.export import FOLDER
 from training.doodle.heads import Heads
-from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS
-from training.doodle.nearness import likeness_to
+from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_text_encoder
+from training.doodle.nearness import Words, likeness_to
 from training.doodle.nouns import plural
-from training.doodle.train_text import anchored, caption_loss, closing_loss, keep, resume, tell
+from training.doodle.train_text import (
+    anchored,
+    caption_loss,
+    closing_loss,
+    keep,
+    losses,
+    resume,
+    tell,
+)
 from training.doodle.words import NounCaption, sample_caption
 
 
@@ -159,3 +169,35 @@ def test_a_stopped_run_goes_on_with_the_encoder_that_it_is_anchored_to(
     saved.clear()
     keep(encoder, cast("Any", heads), both, 1000, None)
     torch.testing.assert_close(anchored(saved, encoder).weight, began + 1)
+
+
+class SomeWords:
+    """Four words on the CPU, each of one token."""
+
+    def __init__(self) -> None:
+        ids = torch.full((4, NUM_TOKENS), 1)
+        ids[:, 0], ids[:, 1] = 0, torch.arange(2, 6)
+        self.short_ids, self.long_ids = ids[:, :8], ids
+        self.nearest = torch.rand(4, len(concepts())).softmax(-1)
+        self.meanings = torch.randn(4, 4)
+
+    def pick(self, num: int) -> torch.Tensor:
+        return torch.arange(num) % 4
+
+    pick_known = pick
+
+
+def test_networks_may_lie_on_another_device_than_words_and_captions(
+    sampled: list[NounCaption],
+) -> None:
+    """On "meta" nothing is computed, yet an operation across devices fails as on a GPU."""
+    encoder = build_text_encoder(6144, 0, 1).to("meta")
+    heads = Heads(torch.randn(len(concepts()), 4)).to("meta")
+    looks: Any = Looks.__new__(Looks)
+    looks.rows = {(concept.index, None): 1 + concept.index for concept in concepts()}
+    looks.table = torch.zeros(1 + len(concepts()), NUM_PARTS, NUM_NUMBERS, device="meta")
+    args = Namespace(batch_size=4, words_with_canvas=2)
+    words = cast("Words", SomeWords())
+    found = losses(encoder, heads, looks, words, sampled[:5], args, copy.deepcopy(encoder))
+    assert {each.device.type for each in found.values()} == {"meta"}
+    sum(found.values(), torch.zeros((), device="meta")).backward()

@@ -48,7 +48,7 @@ class Heads(nn.Module):
         """
         states = hidden[:, WORD_TOKENS:]
         error = (self.canvas(states).view_as(looks) - looks).square().mean(dim=(1, 2, 3))
-        places = torch.arange(states.shape[1]).repeat(len(states))
+        places = torch.arange(states.shape[1], device=states.device).repeat(len(states))
         found = F.cross_entropy(self.place(states).flatten(0, 1), places)
         return error.sum() + 0.1 * found * len(states)
 
@@ -77,6 +77,8 @@ class Heads(nn.Module):
         if not named:  # backgrounds alone
             return told.new_zeros(())
         rows, slots, concepts, _ = torch.tensor(named).T
+        shares = 1 / torch.bincount(rows)[rows]
+        concepts, shares = concepts.to(told.device), shares.to(told.device)
         own = looks.canvases([[thing[2:]] for thing in named])[:, 0].flatten(1)
         shown, others = told[rows, slots].flatten(1), looks.concepts().flatten(1)
         distance = torch.cdist(shown, others).square()
@@ -84,4 +86,4 @@ class Heads(nn.Module):
         distance = distance.scatter(1, concepts[:, None], of_own[:, None])
         logits = -distance / (others.shape[1] * _LIKENESS_SPREAD)
         missed = F.cross_entropy(logits, concepts, reduction="none")
-        return (missed / torch.bincount(rows)[rows]).sum()
+        return (missed * shares).sum()

@@ -48,7 +48,7 @@ def caption_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
             if end < WORD_TOKENS - 1:
                 place = (row, end, turn, caption.concepts[turn], caption.colours[turn])
                 places.append(place)
-    rows, ends, turns, concepts, colours = torch.tensor(places).T
+    rows, ends, turns, concepts, colours = torch.tensor(places, device=hidden.device).T
     nouns = hidden[rows, ends]
     loss = F.cross_entropy(heads.concept_logits(nouns), concepts, label_smoothing=0.05)
     loss = loss + 0.5 * F.cross_entropy(heads.colour(nouns), colours)
@@ -65,8 +65,9 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
     rows = torch.arange(len(captions))
     starts = torch.tensor([caption.num_tokens for caption in captions]).clamp(max=WORD_TOKENS - 1)
     between = starts + (torch.rand(len(captions)) * (WORD_TOKENS - starts)).long()
-    backgrounds = torch.tensor([caption.background for caption in captions])
-    colours = torch.tensor([(caption.colours or [0])[0] for caption in captions])
+    device = hidden.device
+    backgrounds = torch.tensor([caption.background for caption in captions], device=device)
+    colours = torch.tensor([(caption.colours or [0])[0] for caption in captions], device=device)
     loss = hidden.new_zeros(())
     for at in (starts, between):
         summary = hidden[rows, at]
@@ -74,7 +75,7 @@ def closing_loss(hidden: torch.Tensor, captions: list[NounCaption], heads: Heads
         loss = loss + 0.15 * F.cross_entropy(heads.closing_colour(summary), colours)
         for turn in range(3):
             named = [row for row, caption in enumerate(captions) if len(caption.concepts) > turn]
-            wanted = torch.tensor([captions[row].concepts[turn] for row in named])
+            wanted = torch.tensor([captions[row].concepts[turn] for row in named], device=device)
             if named:
                 logits = heads.concept_logits(summary[named], turn)
                 loss = loss + 0.5 * F.cross_entropy(logits, wanted, label_smoothing=0.05)
@@ -103,12 +104,14 @@ def tell(
     """
     drawn = torch.tensor([len(named) for named in things])
     drawn = (drawn + (torch.rand(len(drawn)) < _EMPTY_SHARE)).clamp(1, NUM_CANVASES)
-    states = torch.zeros(len(ids), WORD_TOKENS, TEXT_WIDTH)
-    shown, like = torch.zeros(()), torch.zeros(())
+    device = heads.concepts.device
+    states = torch.zeros(len(ids), WORD_TOKENS, TEXT_WIDTH, device=device)
+    shown, like = states.new_zeros(()), states.new_zeros(())
     for num in drawn.unique().tolist():
         rows = torch.nonzero(drawn == num)[:, 0]
-        hidden = encoder(input_ids=ids[rows, : WORD_TOKENS + num * NUM_PARTS])[0].float()
-        states = states.index_copy(0, rows, hidden[:, :WORD_TOKENS])
+        cut = ids[rows, : WORD_TOKENS + num * NUM_PARTS].to(device)
+        hidden = encoder(input_ids=cut)[0].float()
+        states = states.index_copy(0, rows.to(device), hidden[:, :WORD_TOKENS])
         named = [things[row] for row in rows.tolist()]
         shown = shown + heads.canvas_loss(hidden, looks.canvases(named)[:, :num])
         like = like + heads.likeness_loss(hidden, looks, named)
@@ -129,15 +132,16 @@ def losses(
     Args:
         anchor: an encoder whose states of captions' words are to be kept; None keeps nothing.
     """
-    num = args.batch_size
+    num, device = args.batch_size, heads.concepts.device
     picked = words.pick(num)
-    ids, nearest = words.short_ids[picked], words.nearest[picked]
-    word_hidden = encoder(input_ids=ids).last_hidden_state
+    ids, nearest = words.short_ids[picked], words.nearest[picked].to(device)
+    word_hidden = encoder(input_ids=ids.to(device)).last_hidden_state
     # The first end token closes the word; its own last token must mean the same.
     ends = (ids == encoder.config.eos_token_id).int().argmax(1)
     rows = torch.arange(num)
     meant = torch.stack([word_hidden[rows, ends], word_hidden[rows, ends - 1]])
-    cosine = F.cosine_similarity(heads.meaning(meant), words.meanings[picked][None], dim=-1)
+    meanings = words.meanings[picked].to(device)
+    cosine = F.cosine_similarity(heads.meaning(meant), meanings[None], dim=-1)
     logits = heads.concept_logits(meant).log_softmax(-1)
     seen = words.pick_known(args.words_with_canvas)
     told, shown, like = tell(
@@ -159,7 +163,7 @@ def losses(
     if anchor is not None:
         with torch.no_grad():
             ids = torch.tensor([caption.ids[:WORD_TOKENS] for caption in captions])
-            kept = anchor(input_ids=ids).last_hidden_state
+            kept = anchor(input_ids=ids.to(device)).last_hidden_state
         found["moved"] = (caption_hidden - kept).square().mean() / kept.square().mean()
     return found
 
@@ -222,6 +226,7 @@ def main() -> None:
     args = parser.parse_args()
     keep_memory()
     torch.manual_seed(args.seed)
+    device = run.device()
     concepts = load_concepts()
     if not TOKENIZER_DIR.exists():
         train_tokenizer(concepts).save_pretrained(TOKENIZER_DIR)
@@ -232,8 +237,10 @@ def main() -> None:
     words = Words(concepts, tokenizer, teacher, lexicon)
     give_likely_names(concepts, words, lexicon)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    heads = Heads(F.normalize(torch.stack(flat), dim=-1))
+    encoder = encoder.to(device)
+    heads = Heads(F.normalize(torch.stack(flat), dim=-1)).to(device)
     looks = Looks(concepts, freeze_autoencoder())
+    looks.table = looks.table.to(device)
     print(f"{len(looks.table)} looks, {looks.explained:.3f} of their variance")
     named = [*encoder.named_parameters(), *heads.named_parameters("heads")]
     both = optimisers(named, args.lr, ("heads", "embeddings", "text_model.embeddings"))
@@ -248,7 +255,7 @@ def main() -> None:
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.captions)]
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
             found = losses(encoder, heads, looks, words, captions, args, anchor)
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)
@@ -274,15 +281,15 @@ def report(
         [t for t, _ in pairs], padding="max_length", truncation=True, return_tensors="pt"
     )
     ends = (ids["input_ids"] == tokenizer.eos_token_id).int().argmax(1)
-    hidden = encoder(input_ids=ids["input_ids"]).last_hidden_state
+    hidden = encoder(input_ids=ids["input_ids"].to(looks.table.device)).last_hidden_state
     logits = heads.concept_logits(hidden[torch.arange(len(pairs)), ends])
-    top = logits.topk(5).indices
+    top = logits.topk(5).indices.cpu()
     wanted = torch.tensor([index for _, index in pairs])
     right = top == wanted[:, None]
     first, fifth = right[:, 0].float().mean().item(), right.any(1).float().mean().item()
     known = looks.canvases([[(concept.index, 0)] for concept in concepts])[:, 0].flatten(1)
     shown = heads.canvas(hidden[:, WORD_TOKENS : WORD_TOKENS + NUM_PARTS]).flatten(1)
-    like = (torch.cdist(shown, known).argmin(1) == wanted).float().mean().item()
+    like = (torch.cdist(shown, known).argmin(1).cpu() == wanted).float().mean().item()
     print(f"\nheld-out tags: top-1 {first:.3f} top-5 {fifth:.3f} canvas {like:.3f}")
 
 
