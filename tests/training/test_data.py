@@ -62,10 +62,15 @@ def test_what_a_name_says_is_no_question(root: Path, monkeypatch: pytest.MonkeyP
 def test_what_captions_say_of_anything_is_no_tag(tmp_path: Path) -> None:
     names = {"camel": ("camel",), "house": ("house",)}
     entries = {
-        "camel": {"tags": ["two", "hump"]},
-        "house": {"tags": ["near", "cute", "home", "4k"]},
+        "camel": {"tags": ["two", "hump", "left", "orange"]},
+        "house": {"tags": ["near", "cute", "home", "4k", "night"]},
     }
-    assert data.own_tags(names, entries) == {"camel": ["hump"], "house": ["home"]}
+    assert data.own_tags(names, entries) == {"camel": ["hump", "orange"], "house": ["home"]}
+
+
+def test_a_word_with_a_hyphen_is_said_whole_and_in_pieces() -> None:
+    said = data.said_by(["high-heeled shoe"])
+    assert {"high-heeled", "high", "heeled", "shoe", "shoes"} <= said
 
 
 def test_a_face_may_be_called_by_its_animal_beside_a_sketch_only_if_that_is_taken(

@@ -88,11 +88,22 @@ def test_names_and_what_captions_say_of_anything_else_are_left() -> None:
         ("skater", "skating"),
         ("pisces", "Pisces"),
         ("day", "days"),
+        ("intelligent", "intellect"),
     ],
 )
 def test_words_akin_to_one_kept_for_the_evaluation_are_left(kept: str, said: str) -> None:
     bee = Concept(1, "bee", "bee", "1F001", BEE.image, (), (kept,))
     assert of(bee, said, "humid", among=[APPLE, bee, CAT]) == ("humid",)
+
+
+def test_words_that_only_begin_like_one_kept_for_the_evaluation_are_not() -> None:
+    bee = Concept(1, "bee", "bee", "1F001", BEE.image, (), ("sprinkles", "king", "day"))
+    said = ("sprinter", "kin", "daylight")
+    assert of(bee, *said, among=[APPLE, bee, CAT]) == said
+
+
+def test_forms_of_a_name_are_left() -> None:
+    assert of(CAT, "apples", "owling", "foxes", "meow") == ("meow",)
 
 
 def test_captions_say_them_now_and_then() -> None:

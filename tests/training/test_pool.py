@@ -1,11 +1,15 @@
-"""The pool: what is held out stays held out, however many shards come."""
+"""The pool: what is held out stays held out, however many shards come; captions of new ones."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from tests.training.things import concepts
 from training.doodle import pool
+from training.doodle.data import Concept
 
 
 def test_the_first_shard_is_held_out_whatever_is_added(
@@ -19,3 +23,24 @@ def test_the_first_shard_is_held_out_whatever_is_added(
         assert pool.load_held_out()["ids"].tolist() == [0]
     assert pool.load_pool(2)["ids"].tolist() == [3, 4]
     assert pool.load_pool(99)["ids"].tolist() == [1, 2, 3, 4]
+
+
+def test_captions_of_new_shards_may_say_likely_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(things: list[Concept], _: Any) -> None:
+        things[0].likely_names = ("lumber",)
+
+    built = []
+    for name, found in {
+        "POOL_DIR": tmp_path / "pool",
+        "freeze_autoencoder": lambda: torch.nn.Identity(),
+        "CLIPTokenizer": SimpleNamespace(from_pretrained=lambda _: None),
+        "load_concepts": concepts,
+        "load_likely_names": give,
+        "build_shard": lambda index, vae, things, _: built.append((index, things[0].likely_names)),
+    }.items():
+        monkeypatch.setattr(pool, name, found)
+    monkeypatch.setattr("sys.argv", ["pool", "--first", "7", "--shards", "2"])
+    pool.main()
+    assert built == [(7, ("lumber",)), (8, ("lumber",))]

@@ -16,7 +16,7 @@ from training.doodle.canvas import NUM_NUMBERS, NUM_PARTS, Looks
 from training.doodle.export import FOLDER
 from training.doodle.heads import Heads
 from training.doodle.model import NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_text_encoder
-from training.doodle.nearness import Words, likeness_to
+from training.doodle.nearness import Words, likeness_to, name_things
 from training.doodle.nouns import plural
 from training.doodle.train_text import (
     anchored,
@@ -38,6 +38,14 @@ def test_a_word_is_near_a_thing_by_one_of_its_names_or_by_all() -> None:
     half = float(F.normalize(axes[0] + axes[1], dim=0)[0])
     wanted = [[(half + 1) / 2, 0], [(half + 1) / 2, 0], [0, 1], [0, 0]]
     torch.testing.assert_close(likeness, torch.tensor(wanted))
+
+
+def test_what_captions_say_of_anything_else_names_no_thing_unless_it_is_a_name() -> None:
+    said = ["sunset", "cute", "left", "cat", "Orange", "two cats"]
+    assert name_things(said, [["cat"], ["orange", "fruit"]]).tolist() == [
+        *(False, False, False),
+        *(True, True, True),
+    ]
 
 
 class PlaceEncoder:
@@ -188,9 +196,15 @@ class SomeWords:
 
 
 def test_networks_may_lie_on_another_device_than_words_and_captions(
-    sampled: list[NounCaption],
+    sampled: list[NounCaption], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On "meta" nothing is computed, yet an operation across devices fails as on a GPU."""
+    """On "meta" nothing is computed, yet most operations across devices fail as on a GPU."""
+    entropy = F.cross_entropy
+
+    def on_one_device(logits: torch.Tensor, wanted: torch.Tensor, **how: Any) -> torch.Tensor:
+        assert logits.device == wanted.device
+        return entropy(logits, wanted, **how)
+
     encoder = build_text_encoder(6144, 0, 1).to("meta")
     heads = Heads(torch.randn(len(concepts()), 4)).to("meta")
     looks: Any = Looks.__new__(Looks)
@@ -198,6 +212,7 @@ def test_networks_may_lie_on_another_device_than_words_and_captions(
     looks.table = torch.zeros(1 + len(concepts()), NUM_PARTS, NUM_NUMBERS, device="meta")
     args = Namespace(batch_size=4, words_with_canvas=2)
     words = cast("Words", SomeWords())
+    monkeypatch.setattr(F, "cross_entropy", on_one_device)
     found = losses(encoder, heads, looks, words, sampled[:5], args, copy.deepcopy(encoder))
     assert {each.device.type for each in found.values()} == {"meta"}
     sum(found.values(), torch.zeros((), device="meta")).backward()

@@ -117,6 +117,7 @@ BACKGROUNDS: tuple[Background, ...] = (
         if name != "white"
     ),
 )
+PHRASE_WORDS = {word for each in BACKGROUNDS for phrase in each.phrases for word in phrase.split()}
 
 
 def paint_background(background: Background) -> np.ndarray:

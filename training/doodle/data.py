@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from training.doodle.backgrounds import PHRASE_WORDS
 from training.doodle.nouns import plural
 from training.doodle.vocabulary import NO_THINGS
 
@@ -202,7 +203,7 @@ def said_by(names: Iterable[str]) -> set[str]:
     Captions say these, whatever the tag's hash: "pine" of a pine tree, "stars" of a star. So they
     cannot be asked for as words that training never said.
     """
-    words = {word for name in names for word in (name, *re.split("[ -]", name))}
+    words = {word for n in names for word in (n, *n.split(), *re.split("[ -]", n))}
     return words | {plural(word) for word in words if word}
 
 
@@ -279,11 +280,12 @@ def own_tags(
     anything."""
     owners = Counter(tag for label in names for tag in entries[label].get("tags", []))
     taken = {word for words in names.values() for word in words}
+    taken |= NO_THINGS | (PHRASE_WORDS - set(COLOURS))  # "an orange" is a thing, too
     return {
         label: [
             tag.lower()
             for tag in entries[label].get("tags", [])
-            if owners[tag] == 1 and tag not in taken | NO_THINGS and tag.isascii() and len(tag) > 2
+            if owners[tag] == 1 and tag not in taken and tag.isascii() and len(tag) > 2
         ]
         for label in names
     }

@@ -23,14 +23,16 @@ from training.doodle.words import Teacher
 
 _SURE = 0.5  # of a thing's share of a word
 _COMMON = 0.2  # the first 40,000 words, and what the vectors do not know
-_KIN = 0.5  # by the dictionary, to the thing's name: the same, a kind, a part, or one link more
+_KIN = 0.5  # of the link to the thing's name in the dictionary: the same, a kind, a part
 _LEFT_OUT = frozenset(
     (
         *("girl", "coon", "foreigner", "outsider", "faith", "christianity", "protestant", "bible"),
-        *("fetus", "contraceptive", "nuke"),
+        *("fetus", "contraceptive", "nuke", "characteristic", "groom", "hairstyle", "retraining"),
+        *("president", "presidency", "professor", "professorship", "chairman", "chairmanship"),
+        *("chairperson", "chairwoman", "leveling", "taiwan", "haiti"),
     )
 )
-"""True of the dictionary, and nothing that a host would want to be painted so."""
+"""True of the dictionary, and nothing that anybody would want to be painted so."""
 _FILE = run.RUN_DIR / "likely.json"
 
 
@@ -58,14 +60,16 @@ def _kin(concept: Concept, found: list[str], lexicon: Lexicon) -> tuple[str, ...
 
 def sayable(concepts: Sequence[Concept]) -> Callable[[str], bool]:
     """Whether a word may be a likely name: no name or tag, nothing that captions say of anything
-    else, and not akin to a word that the evaluation asks for."""
+    else, not akin to a word that the evaluation asks for, and no form of a name, as "training" is
+    of a train."""
     names = [name.lower() for c in concepts for name in (c.name, c.label, *c.synonyms)]
     kept = {word.lower() for concept in concepts for word in concept.held_out_synonyms}
     said = said_by(names) | of_no_thing() | _LEFT_OUT
 
     def may_say(word: str) -> bool:
         word = word.lower()
-        return word.isalpha() and word not in said and not any(is_akin(word, k) for k in kept)
+        is_said = any(form in said for form in base_forms(word))
+        return word.isalpha() and not is_said and not any(is_akin(word, k) for k in kept)
 
     return may_say
 
@@ -75,7 +79,7 @@ def is_akin(word: str, other: str) -> bool:
     if set(base_forms(word)) & set(base_forms(other)):
         return True
     pairs = itertools.takewhile(lambda both: both[0] == both[1], zip(word, other, strict=False))
-    return len(list(pairs)) >= max(4, len(other) - 3)
+    return len(list(pairs)) >= min(6, max(4, len(other) - 3))
 
 
 def give_likely_names(concepts: Sequence[Concept], words: Words, lexicon: Lexicon) -> None:
@@ -89,7 +93,8 @@ def give_likely_names(concepts: Sequence[Concept], words: Words, lexicon: Lexico
 
 
 def load_likely_names(concepts: Sequence[Concept], tokenizer: CLIPTokenizer) -> None:
-    """As above, from what the text stage kept; found now if it kept none of these concepts'."""
+    """As above, from what the text stage kept; found now unless it kept those of exactly
+    these concepts."""
     kept = json.loads(_FILE.read_text()) if _FILE.exists() else {}
     if set(kept) != {concept.label for concept in concepts}:
         lexicon = Lexicon()

@@ -50,8 +50,7 @@ class Words:
         likeness += _TOLD_SHARE * self._told(teacher, told)
         self.nearest = (likeness / _TEACHER_TEMPERATURE).softmax(-1)
         self.common = lexicon.commonness(words)
-        others = of_no_thing() - {name.lower() for group in names for name in group}
-        self.names_thing = torch.tensor([word not in others for word in words])
+        self.names_thing = name_things(words, names)
         self.telling = likeness.amax(-1).argsort(descending=True)[: len(words) // 5]
         tokens = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
         self.short_ids = tokenizer(words, max_length=_WORD_TOKENS, **tokens)["input_ids"]
@@ -82,6 +81,12 @@ class Words:
         some = self.telling[torch.randint(len(self.telling), (num_telling,))]
         any_of_all = torch.multinomial(self.common, num - num_telling)
         return torch.cat([some, any_of_all])[torch.randperm(num)]
+
+
+def name_things(words: list[str], names: list[list[str]]) -> torch.Tensor:
+    """`(N,) bool`: False of what captions say of anything but things, unless it is a name, too."""
+    others = of_no_thing() - {name.lower() for group in names for name in group}
+    return torch.tensor([word.lower() not in others for word in words])
 
 
 def likeness_to(meanings: torch.Tensor, groups: list[torch.Tensor]) -> torch.Tensor:
