@@ -12,10 +12,10 @@ from training.doodle.export import FOLDER
 
 STAGES: tuple[tuple[str, str, int], ...] = (
     ("train_autoencoder", "--steps", 9600),
-    ("train_text", "--steps", 15_500),
+    ("train_text", "--steps", 16_300),
     ("pool", "--shards", 200),
-    ("train_unet", "--steps", 12_000),
-    ("train_decoder", "--steps", 3200),
+    ("train_unet", "--steps", 13_000),
+    ("train_decoder", "--steps", 3900),
 )
 """About what the shipped weights took, in pieces; --scale makes all longer or shorter."""
 
