@@ -12,8 +12,8 @@ from harness.app_process import AppProcess
 from harness.drawer import Drawer
 
 IMAGES = Path(__file__).parent / "images"
-EXAMPLE = 3
-"""Which of the examples is on the board."""
+EXAMPLE = "a house and the sun"
+"""What the prompt of the example on the board holds."""
 
 SCREENS = {
     "light": {"viewport": {"width": 1600, "height": 1000}},
@@ -33,10 +33,10 @@ def main() -> None:
             for name, options in SCREENS.items():
                 context = browser.new_context(**options)  # type: ignore[arg-type]
                 drawer = Drawer(context.new_page()).open(app.url)
-                drawer.page.locator(".example").nth(EXAMPLE).click()
+                drawer.page.locator(f".example[title*='{EXAMPLE}']").click()
                 # one stroke that fits the picture, so that the strip has something to show
                 drawer.page.locator("#board .swatch[data-color='#46a758']").click()
-                drawer.stroke(0.28, 0.12)
+                drawer.stroke(0.9, 0.25)
                 drawer.wait_for_rest()
                 drawer.page.mouse.move(2, 2)
                 drawer.page.evaluate("scrollTo(0, 0)")  # choosing an example scrolls a phone
