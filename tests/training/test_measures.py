@@ -2,12 +2,13 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.training.gallery import small_gallery
 from training.doodle.drawings import all_drawings, render
-from training.doodle.features import on_white
+from training.doodle.features import foreground, on_white, to_lab
 from training.doodle.measures import (
     Case,
     answer,
@@ -17,6 +18,7 @@ from training.doodle.measures import (
     far_change,
     iou,
     region_distance,
+    sharpness,
     summary,
 )
 from training.doodle.painters import Paste, empty_board, identity, side_by_side
@@ -74,6 +76,29 @@ def test_identity_is_calm_and_a_painter_that_changes_all_is_not() -> None:
     assert calm(nervous, [(case, more)], [stroke]) == pytest.approx(10.0)
 
 
+def test_a_soft_edge_is_less_sharp_however_much_of_the_paper_is_looked_at() -> None:
+    sharp = np.full((256, 256, 3), 255, np.uint8)
+    sharp[64:192, 64:192] = (200, 30, 40)
+    seen = [sharpness(blurred, foreground(blurred)) or 0.0 for blurred in softened(sharp)]
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] > 2 * seen[-1] > 0
+    assert sharpness(sharp, np.zeros((256, 256), bool)) is None
+    flat = np.full((256, 256, 3), 90, np.uint8)
+    assert sharpness(flat, np.ones((256, 256), bool)) == 0
+
+
+def softened(picture: np.ndarray) -> list[np.ndarray]:
+    return [picture, *(cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in (1, 2, 4))]
+
+
+def test_sharpness_is_lightness_per_pixel() -> None:
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (64, 256, 3))
+    lightness = to_lab(np.ascontiguousarray(ramp))[..., 0]
+    slope = np.gradient(lightness, axis=1)
+    found = sharpness(np.ascontiguousarray(ramp), np.ones((64, 256), bool))
+    assert found == pytest.approx(np.sqrt(np.square(slope).mean()), rel=1e-4)
+
+
 def test_a_painter_that_knows_the_words_is_recognised_and_identity_needs_a_sketch() -> None:
     gallery = small_gallery()
     by_name = dict(zip(gallery.names, gallery.renders, strict=True))
@@ -83,6 +108,7 @@ def test_a_painter_that_knows_the_words_is_recognised_and_identity_needs_a_sketc
 
     cases = [Case(name, name, name, None, 0) for name in gallery.names[:12]]
     known = summary(answer(knowing, cases, gallery))
+    assert known.pop("sharpness")
     assert known == {"num": 12, "top1": 100.0, "top5": 100.0, "iou": None, "lab": None}
     assert summary(answer(identity, cases, gallery))["top5"] == 0.0
 
@@ -92,6 +118,7 @@ def test_baselines_on_sketches_that_are_the_renders() -> None:
     sketches = {d.label: render(d.strokes, 256) for d in all_drawings()}
     cases = [Case(name, name, "", sketches[name], 0) for name in ("red apple", "owl", "bus")]
     own = summary(answer(identity, cases, gallery))
+    assert own.pop("sharpness")
     assert own == {"num": 3, "top1": 100.0, "top5": 100.0, "iou": 1.0, "lab": 0.0}
     pasted = summary(answer(Paste(gallery), cases, gallery))
     assert pasted["top1"] == 100.0

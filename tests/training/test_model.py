@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.doodle.model import LATENT_CHANNELS, LATENT_PX, NUM_TOKENS, TEXT_WIDTH, build_unet
-from training.doodle.train_unet import errors
+from training.doodle.progress_sheet import errors
 
 
 def test_an_untrained_denoiser_gives_the_noised_sketch_back() -> None:

@@ -25,11 +25,17 @@ def test_the_first_shard_is_held_out_whatever_is_added(
     assert pool.load_pool(99)["ids"].tolist() == [1, 2, 3, 4]
 
 
-def test_captions_of_new_shards_may_say_likely_names(
+def test_new_shards_may_say_likely_names_and_be_drawn_by_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def give(things: list[Concept], _: Any) -> None:
         things[0].likely_names = ("lumber",)
+
+    def draw(things: list[Concept]) -> None:
+        things[0].drawn_by = (things[1],)
+
+    def note(index: int, _: Any, things: list[Concept], __: Any) -> None:
+        built.append((index, things[0].likely_names, len(things[0].drawn_by)))
 
     built = []
     for name, found in {
@@ -38,9 +44,10 @@ def test_captions_of_new_shards_may_say_likely_names(
         "CLIPTokenizer": SimpleNamespace(from_pretrained=lambda _: None),
         "load_concepts": concepts,
         "load_likely_names": give,
-        "build_shard": lambda index, vae, things, _: built.append((index, things[0].likely_names)),
+        "load_artists": draw,
+        "build_shard": note,
     }.items():
         monkeypatch.setattr(pool, name, found)
     monkeypatch.setattr("sys.argv", ["pool", "--first", "7", "--shards", "2"])
     pool.main()
-    assert built == [(7, ("lumber",)), (8, ("lumber",))]
+    assert built == [(7, ("lumber",), 1), (8, ("lumber",), 1)]

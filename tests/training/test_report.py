@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def results(top1: float = 80.0) -> dict[str, Any]:
-    group = {"num": 9, "top1": top1, "top5": 96.0, "iou": 0.8, "lab": 12.0}
+    group = {"num": 9, "top1": top1, "top5": 96.0, "iou": 0.8, "lab": 12.0, "sharpness": 2.5}
     names = ("text", "sketch", "drawings", "drawings: blobs", "drawings: pen", "drawings: brush")
     groups = (*names, "noto", "synonyms", "synonyms beside a sketch")
     painter = dict.fromkeys(groups, group) | {"pairs": {"both_top1": 71.0}, "calm": 2.5}
@@ -79,6 +79,8 @@ def test_the_tables_show_limits_and_misses() -> None:
     text = markdown(results())
     assert "| sketch + text: top-1, % | ≥ 85 | **80.0** | **no** | 80.0 | 80.0 |" in text
     assert "Two objects at their places: 100.0 % of the scenes, 86.0 % of these after" in text
+    assert "| scene | – | 2.50 | – | – |" in text, "sharpness, where a scene lies behind a sketch"
+    assert "| doodle | 2.50 | 2.50 | 2.50 | 2.50 |" in text
     assert "quick run" not in text
     assert "quick run" in markdown(results() | {"is_quick": True})
 

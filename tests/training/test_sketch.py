@@ -1,5 +1,7 @@
 """Sketches: every hand draws the thing at its place, repeatably, and a board may stay empty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,48 @@ def test_a_share_of_the_wobble_keeps_place_and_proportions() -> None:
     np.testing.assert_array_equal(eased.matrix, bend.matrix)
     for kept, whole in zip(eased.shift, bend.shift, strict=True):
         np.testing.assert_allclose(kept, whole / 4)
+
+
+def boxes_for_balls() -> Placed:
+    """The ball as an artist sees it who draws a box in its place."""
+    ball, box = THINGS[0], THINGS[1]
+    return replace(BALL, concept=replace(ball, drawn_by=(replace(ball, image=box.image),)))
+
+
+def test_now_and_then_another_artists_picture_is_drawn() -> None:
+    board = Scene((boxes_for_balls(),), WHITE, "")
+    truths = [foreground(render(Scene((each,), WHITE, ""))) for each in (BALL, square_ball())]
+    own = 0
+    for seed in range(60):
+        drawn = foreground(sketch.degrade(np.random.default_rng(seed), board))
+        as_ball, as_box = (iou(drawn, truth) for truth in truths)
+        own += as_ball > as_box
+    assert 15 < own < 45, "half of the time each"
+
+
+def square_ball() -> Placed:
+    return replace(BALL, concept=THINGS[1])
+
+
+def test_a_thing_that_no_other_artist_has_is_drawn_by_the_same_dice() -> None:
+    """The evaluation's questions stay the same: its things have no other artists."""
+    scene = Scene((BALL,), WHITE, "")
+    rng = np.random.default_rng(4)
+    sketch.degrade(rng, scene)
+    again = np.random.default_rng(4)
+    assert sketch._as_another_draws(again, BALL) is BALL
+    sketch.degrade(again, scene)
+    assert rng.random() == again.random()
+
+
+def test_a_colour_is_drawn_by_those_who_can() -> None:
+    """A picture of many colours cannot be had in one: then doodle's own is drawn."""
+    motley = np.random.default_rng(0).integers(0, 256, (256, 256, 4)).astype(np.uint8)
+    motley[..., 3] = 255
+    concept = replace(THINGS[0], drawn_by=(replace(THINGS[0], image=motley),))
+    for colour, may_differ in ((None, True), ("blue", False)):
+        placed = replace(BALL, concept=concept, colour=colour)
+        drawn = [
+            sketch._as_another_draws(np.random.default_rng(seed), placed) for seed in range(20)
+        ]
+        assert any(each is not placed for each in drawn) == may_differ

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from training.doodle import backgrounds
-from training.doodle.train_decoder import _RIM_PX, coarse, rim_loss, sheet
+from training.doodle.train_decoder import _RIM_PX, coarse, eventful, rim_loss, sheet
 
 SIDE = 64
 
@@ -63,3 +63,19 @@ def test_the_critic_is_told_means_of_16_by_16_pixels() -> None:
     means = picture.unflatten(3, (3, 16)).unflatten(2, (2, 16)).mean((3, 5))
     wanted = means.repeat_interleave(16, 2).repeat_interleave(16, 3)
     torch.testing.assert_close(told, wanted)
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, 1.0])
+def test_plain_paper_is_not_eventful_up_to_its_edge(value: float) -> None:
+    assert eventful(torch.full((1, 3, SIDE, SIDE), value)).sum() == 0
+
+
+def test_where_something_happens_and_around_it_is_eventful() -> None:
+    picture = torch.ones(1, 3, 128, 128)
+    picture[..., 60:68, 60:68] = -1
+    found = eventful(picture)
+    assert found.shape == (1, 1, 128, 128)
+    assert set(found.unique().tolist()) == {0.0, 1.0}
+    assert (found[..., 60:68, 60:68] == 1).all()
+    assert found[..., :40, :].sum() == 0
+    assert found[..., 88:, :].sum() == 0

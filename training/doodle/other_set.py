@@ -77,7 +77,7 @@ def redrawn(concepts: list[Concept], root: Path = DATA_DIR) -> list[Concept]:
             raise SystemExit(f"{path} is not a picture; remove it and run `make doodle-data` again")
         small = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
         large = cv2.resize(small, (OBJECT_PX, OBJECT_PX), interpolation=cv2.INTER_CUBIC)
-        found.append(replace(concept, image=large, _recoloured={}))
+        found.append(replace(concept, image=large, drawn_by=(), _recoloured={}))
     return found
 
 

@@ -1,8 +1,8 @@
 """A pool of scene and sketch pairs encoded to latents once, so that the denoiser trains at full
 speed.
 
-Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number and on the
-words in `likely.json` only.
+Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number, on the
+words in `likely.json` and on the artists' sets only.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from training.doodle import run, scenes, sketch
+from training.doodle.artists import load_artists
 from training.doodle.data import Concept, load_concepts
 from training.doodle.layout import layout_of
 from training.doodle.likely import load_likely_names
@@ -24,8 +25,8 @@ from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool-4"
-"""Another number where shards would differ: in those before, captions held names and tags alone."""
+POOL_DIR = run.RUN_DIR / "pool-5"
+"""Another number where shards would differ: in those before, no other artist had drawn anything."""
 SHARD_PAIRS = 512
 CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
@@ -155,6 +156,7 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     concepts = load_concepts()
     load_likely_names(concepts, tokenizer)
+    load_artists(concepts)
     for index in tqdm(range(args.first, args.first + args.shards), desc="pool"):
         build_shard(index, vae, concepts, tokenizer)
 

@@ -113,6 +113,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         _limits_table(results["limits"]),
         _groups_table(results),
         _strengths_table(results["strengths"]),
+        _sharpness_table(results),
         "The examples, and what becomes of them:",
         "![Example sketches and their pictures at four strengths](contact_sheet.jpg)",
     ]
@@ -194,7 +195,8 @@ def _groups_table(results: Mapping[str, Any]) -> str:
         "*autoencoder*: the same after the model's autoencoder alone. "
         f"Two objects at their places: {pairs[0]} % of the scenes, {pairs[1]} % of these after the "
         "autoencoder alone. "
-        "Sketches of Noto emoji (Apache-2.0) are made from another artist's pictures. "
+        "Sketches of Noto emoji (Apache-2.0) are made from another artist's pictures, none of "
+        "which was trained on; sketches of other sets were. "
         "Words kept from training were in no caption; most are on the list of 59,000 words whose "
         "meaning the text encoder learns."
     )
@@ -202,6 +204,24 @@ def _groups_table(results: Mapping[str, Any]) -> str:
 
 def _brief(group: Mapping[str, Any] | None) -> str:
     return DASH if group is None else f"{_show(group['top5'], 1)} / {_show(group['iou'], 2)}"
+
+
+def _sharpness_table(results: Mapping[str, Any]) -> str:
+    columns = {
+        "text": "text alone",
+        "sketch": "sketch + text",
+        "drawings": "drawings by hand",
+        "noto": "sketches of Noto emoji",
+    }
+    rows = {"doodle": "model", "autoencoder alone": "autoencoder", "scene": "scene"}
+    body = [
+        (title, *(_show(results[name].get(group, {}).get("sharpness"), 2) for group in columns))
+        for title, name in rows.items()
+    ]
+    return _table(("sharpness", *columns.values()), body) + (
+        "\n\nRoot mean square gradient of lightness in and around what is painted, L* per pixel (a "
+        "straight edge gives at most 50). –: no scene lies behind these questions."
+    )
 
 
 def _strengths_table(strengths: Mapping[str, Any]) -> str:

@@ -4,11 +4,15 @@ One of several hands draws each object (`training.doodle.hands`), on paper that 
 so, over a background that is drawn in a few areas or not at all, and sometimes it is not finished.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from training.doodle.hands import HANDS, Sheet
 from training.doodle.scenes import SIZE_PX, Bend, Placed, Scene, paint_background
+
+_OTHERS_SHARE = 0.5  # of things that another artist has alike
 
 
 def paper(rng: np.random.Generator) -> np.ndarray:
@@ -49,6 +53,16 @@ def rub_out(
     canvas[gone] = blank[gone]
 
 
+def _as_another_draws(rng: np.random.Generator, placed: Placed) -> Placed:
+    """Now and then the thing as another artist sees it, at the same place."""
+    others = placed.concept.drawn_by
+    if not others or rng.random() >= _OTHERS_SHARE:
+        return placed
+    other = others[rng.integers(len(others))]
+    can_be_coloured = placed.colour is None or other.main_hue is not None
+    return replace(placed, concept=other) if can_be_coloured else placed
+
+
 def degrade(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     """A sketch of a scene as a person would draw it, `(256, 256, 3) uint8` RGB."""
     return draw(rng, scene)[0]
@@ -74,7 +88,7 @@ def draw(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, tuple[Bend
         blank = canvas.copy()
         if rng.random() < 0.25:  # mostly one hand per sheet, as one person draws it
             hand = rng.choice(len(hands), p=weights)
-        sheet = Sheet(rng, canvas, placed)
+        sheet = Sheet(rng, canvas, _as_another_draws(rng, placed))
         bends.append(sheet.bend)
         hands[hand](sheet)
         if rng.random() < 0.08:

@@ -1,22 +1,22 @@
 """Stage 4: the decoder learns to paint what the denoiser predicts, sharply.
 
 The encoder and the denoiser stay as they are. Half of each batch is true latents with noise, half
-is predictions of the frozen denoiser, but for empty sheets, which are true; a patch critic in
-feature-matching form can be switched on with `--adversarial`.
+is predictions of the frozen denoiser, but for empty sheets, which are true. A patch critic
+keeps it from painting the mean of what latents may stand for.
 """
 
 import argparse
-import itertools
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from training.doodle import backgrounds, run
+from training.doodle.artists import load_artists
 from training.doodle.backgrounds import SIZE_PX
+from training.doodle.critic import Critic, Judged, Opponent
 from training.doodle.data import load_concepts
 from training.doodle.likely import load_likely_names
 from training.doodle.losses import picture_loss
@@ -32,31 +32,10 @@ _SHOWN = 8  # pictures on a sheet that tells how far it is
 _OUTER = ("conv_in", "conv_out")
 _RIM_PX = 16  # as far as a cell that lacks neighbours reaches
 _RIM_WEIGHT = 2.0
+_EVENTFUL = 0.1  # of −1 to 1: gradients of a sky stay below it
 _SHEETS_SHARE = 0.5
 """Beside fresh pairs; at half of it, and half the rim's weight, 480 steps took no strip of the left
 edge away."""
-
-
-class Critic(nn.Module):
-    """A small patch critic on pictures and what they should show (pix2pix, Isola et al. 2017)."""
-
-    def __init__(self, width: int = 32):
-        super().__init__()
-        sizes = [6, width, width * 2, width * 4]
-        self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.utils.parametrizations.spectral_norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(0.2)
-            )
-            for a, b in itertools.pairwise(sizes)
-        )
-        self.score = nn.Conv2d(sizes[-1], 1, 3, padding=1)
-
-    def forward(self, picture: torch.Tensor, guide: torch.Tensor) -> tuple[torch.Tensor, list]:
-        x, features = torch.cat([picture, guide], dim=1), []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return self.score(x), features
 
 
 class Batches:
@@ -69,6 +48,7 @@ class Batches:
         self.device = next(unet.parameters()).device
         self.tokenizer, encoder = load_text_encoder()
         load_likely_names(self.concepts, self.tokenizer)
+        load_artists(self.concepts)
         self.encoder = encoder.to(self.device)
         self.level = sigmas(build_scheduler()).to(self.device)
         self.store: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
@@ -146,12 +126,10 @@ class Trainer:
         vae = freeze_autoencoder().to(self.device, memory_format=torch.channels_last)
         unet = load_unet().to(self.device)
         self.decoder = vae.decoder.requires_grad_(True)
-        self.critic = Critic().to(self.device)
+        critic = Critic(6, widths=(32, 64, 128), strides=(2, 2, 2)).to(self.device)
+        self.opponent = Opponent(critic, args.adversarial)
         self.average = run.Average(self.decoder, 0.998)
         self.optimisers = optimisers(self.decoder.named_parameters(), args.lr, _OUTER)
-        self.critic_optimiser = torch.optim.AdamW(
-            self.critic.parameters(), lr=2e-4, betas=(0.5, 0.9)
-        )
         if state := run.load("decoder"):
             self._resume(state)
         # What was seen before a stop is not repeated.
@@ -161,12 +139,11 @@ class Trainer:
 
     def _resume(self, state: dict) -> None:
         self.decoder.load_state_dict(state["model"])
-        self.critic.load_state_dict(state.get("critic", {}), strict=False)
         self.average.module.load_state_dict(state["average"])
         for optimiser, known in zip(self.optimisers, state.get("optimisers", []), strict=False):
             optimiser.load_state_dict(known)
-        if "critic_optimiser" in state:
-            self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        if "opponent" in state:
+            self.opponent.load_state_dict(state["opponent"])
         self.average.num_updates = self.first = state["step"]
 
     def step(self, step: int) -> dict[str, float]:
@@ -178,8 +155,9 @@ class Trainer:
         painted = self.decoder(latents)
         losses = {"picture": picture_loss(painted, target), "rim": rim_loss(painted, target)}
         loss = losses["picture"] + _RIM_WEIGHT * losses["rim"]
+        judged = Judged(painted, target, coarse(target), eventful(target))
         if self.args.adversarial:
-            loss = loss + self.args.adversarial * self._praise(painted, target)
+            loss = loss + self.opponent.objection(loss, judged)
         self.decoder.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
@@ -187,41 +165,19 @@ class Trainer:
             optimiser.step()
         self.average.update(self.decoder)
         if self.args.adversarial:
-            losses["critic"] = self._teach_critic(painted.detach(), target)
+            losses["critic"] = self.opponent.learn(judged)
         return {name: value.item() for name, value in losses.items()}
 
     def _batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         latents, target = self.batches.batch(size)
         return latents.to(self.device), target.to(self.device)
 
-    def _praise(self, painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """What the decoder has to lower: how far the critic's features are from those of the true
-        picture, and how little it is taken in."""
-        guide = coarse(target)
-        score, features = self.critic(painted, guide)
-        with torch.no_grad():
-            _, wanted = self.critic(target, guide)
-        pairs = zip(features, wanted, strict=True)
-        return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum() - 0.1 * score.mean()
-
-    def _teach_critic(self, painted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """One step of the critic, by the hinge loss."""
-        guide = coarse(target)
-        real, _ = self.critic(target, guide)
-        fake, _ = self.critic(painted, guide)
-        judged = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        self.critic_optimiser.zero_grad(set_to_none=True)
-        judged.backward()
-        self.critic_optimiser.step()
-        return judged
-
     def save(self, step: int) -> None:
         state = {
             "model": self.decoder.state_dict(),
             "average": self.average.module.state_dict(),
-            "critic": self.critic.state_dict(),
+            "opponent": self.opponent.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "critic_optimiser": self.critic_optimiser.state_dict(),
             "step": step,
         }
         run.save("decoder", state)
@@ -252,13 +208,21 @@ def coarse(picture: torch.Tensor) -> torch.Tensor:
     return F.interpolate(F.avg_pool2d(picture, 16), scale_factor=16)
 
 
+def eventful(picture: torch.Tensor) -> torch.Tensor:
+    """Where something happens, `(N, 1, H, W)` of 0 and 1: what differs from the picture's mean
+    within 16 pixels, and around it."""
+    around = F.avg_pool2d(picture, 17, 1, 8, count_include_pad=False)
+    step = (picture - around).abs().amax(dim=1, keepdim=True)
+    return F.max_pool2d((step > _EVENTFUL).float(), 17, 1, 8)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--lr", type=float, default=4e-4)
     parser.add_argument(
-        "--adversarial", type=float, default=0.0, help="weight of the critic, 0 is off"
+        "--adversarial", type=float, default=0.25, help="weight of the critic, 0 is off"
     )
     parser.add_argument("--seed", type=int, default=41)
     args = parser.parse_args()
