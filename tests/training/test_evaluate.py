@@ -1,12 +1,15 @@
 """Every question reaches the painter, and the usual strength is not asked for twice."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.training.gallery import small_gallery
+from training.doodle import evaluate
 from training.doodle.drawings import all_drawings, render
 from training.doodle.evaluate import STRENGTHS, ask, by_strength, ceiling, weakest
 from training.doodle.measures import Case
@@ -74,3 +77,18 @@ def test_the_ceiling_is_what_the_scenes_are_worth_after_what_they_go_through() -
     lost = ceiling(asked, gallery, through=np.zeros_like)
     assert lost["sketch"]["top1"] == 0
     assert lost["pairs"]["both_top1"] == 0
+
+
+def test_speed_alone_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = json.loads((evaluate.MODEL / "results.json").read_text(encoding="utf-8"))
+    timed = known["machine"] | {"frames_per_second": 7.5}
+    timed.pop("size_mb")
+    monkeypatch.setattr(evaluate.footprint, "measure_apart", lambda _folder: timed)
+    again = evaluate.timed_anew(evaluate.MODEL, known)
+    assert again["model"] == known["model"]
+    found = {row["key"]: row for row in again["limits"]}
+    assert found["speed"]["value"] == 7.5
+    assert not found["speed"]["is_met"]
+    others = [row["key"] for row in known["limits"] if row["key"] not in ("speed", "size")]
+    before = {row["key"]: row for row in known["limits"]}
+    assert all(found[key] == before[key] for key in others)

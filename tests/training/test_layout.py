@@ -13,7 +13,7 @@ from training.doodle import pool
 from training.doodle.canvas import CANVAS_PX
 from training.doodle.data import LABEL_PX
 from training.doodle.layout import attention_targets, layout_of
-from training.doodle.lookup import NUM_TAUGHT_HEADS, Lookup, Places, TaughtAttention
+from training.doodle.lookup import NUM_TAUGHT_HEADS, Lookup, Places, TaughtAttention, sharpen
 from training.doodle.model import CANVAS_SIDE, NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_unet
 from training.doodle.scenes import WHITE, Bend, Placed, Scene
 
@@ -135,6 +135,31 @@ def test_forced_rows_look_at_the_right_places_and_the_others_where_they_did() ->
     wanted = (weights[0] @ values).transpose(0, 1).flatten(1)[is_known[0]]
     torch.testing.assert_close(forced[0, is_known[0], :width], wanted)
     torch.testing.assert_close(forced[0, :, width:], free[0, :, width:])
+
+
+def test_sharpened_heads_look_where_they_did_but_surer() -> None:
+    torch.manual_seed(0)
+    unet = build_unet().eval().requires_grad_(False)
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    lookup = Lookup(unet)
+    # Later ones also see what those before them found.
+    first = unet.mid_block.attentions[0].transformer_blocks[0].attn2.processor
+    x, context = torch.randn(1, 32, 16, 16), torch.randn(1, NUM_TOKENS, TEXT_WIDTH)
+    unet(x, 600, context)
+    taught = first.log_shares
+    sharpen(unet, 2.0)
+    changed = [n for n, value in unet.state_dict().items() if not torch.equal(value, before[n])]
+    assert len(changed) == len(lookup.processors)
+    assert all(name.endswith("attn2.to_q.weight") for name in changed)
+    for name in changed:
+        ratio = unet.state_dict()[name] / before[name]
+        taught_part, free = ratio.chunk(2)
+        assert (taught_part == 2).all()
+        assert (free == 1).all()
+    unet(x, 600, context)
+    torch.testing.assert_close(first.log_shares, (2 * taught).log_softmax(dim=-1))
+    sharpen(unet, 0.5)
+    assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
 
 
 def test_so_many_rows_are_forced() -> None:

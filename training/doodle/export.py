@@ -1,4 +1,7 @@
-"""Stage 5: the newest averaged weights as an ordinary diffusers folder in `assets/doodle`."""
+"""Stage 5: the newest averaged weights as an ordinary diffusers folder in `assets/doodle`.
+
+The denoiser is made surer of where it looks (`lookup.sharpen`).
+"""
 
 import argparse
 import hashlib
@@ -7,8 +10,9 @@ from pathlib import Path
 
 from training.doodle import run
 from training.doodle.data import ROOT
-from training.doodle.model import build_unet, export
+from training.doodle.model import export
 from training.doodle.pool import freeze_autoencoder
+from training.doodle.train_decoder import load_unet
 from training.doodle.train_unet import load_text_encoder
 
 FOLDER = ROOT / "assets" / "doodle"
@@ -31,16 +35,11 @@ def main() -> None:
     vae = freeze_autoencoder()
     if state := run.load("decoder"):
         vae.decoder.load_state_dict(state["average"])
-    unet = build_unet()
-    state = run.load("unet")
-    if state is None:
-        raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
-    unet.load_state_dict(state["average"])
     tokenizer, text_encoder = load_text_encoder()
-    export(args.out, vae.float(), unet.eval(), text_encoder, tokenizer)
+    export(args.out, vae.float(), load_unet(), text_encoder, tokenizer)
     write_checksums(args.out)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
-    print(f"{args.out}: {size / 1e6:.1f} MB, UNet at step {state['step']}")
+    print(f"{args.out}: {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

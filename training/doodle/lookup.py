@@ -1,11 +1,13 @@
 """Shows the denoiser where to look: cross attention that is told which token belongs to a cell.
 
-Only for training; what it runs is what diffusers' own attention runs.
+Only for training; what it runs is what diffusers' own attention runs. Once trained, it is made
+surer of where it looks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -27,6 +29,13 @@ opposite quarters of the cell, in the next one at the other two.
 Of a thing at half its size a cell holds more than one place. While all heads looked at the middle,
 what lay between the middles was never seen, and even with every lookup set right half of the pairs
 were not recognised.
+"""
+SHARPENED = 2.0
+"""By how much the taught heads' scores grow once they are trained.
+
+A head that hesitates between two places brings the mean of both, which looks like neither; beside
+drawings unlike those of training it hesitates most. Made surer, it chooses. Trained so, a denoiser
+learns to mix elsewhere: a mean has the smallest error.
 """
 
 
@@ -109,13 +118,7 @@ class Lookup:
         if unet.device.type == "cpu":
             unet.set_attn_processor(AttnProcessor())
         self.processors: list[TaughtAttention] = []
-        transformers = (
-            module
-            for name, module in unet.named_modules()
-            if isinstance(module, Transformer2DModel)
-            and name.startswith(("mid_block", "up_blocks"))
-        )
-        for place, transformer in enumerate(transformers):
+        for place, transformer in enumerate(_taught(unet)):
             for depth, block in enumerate(transformer.transformer_blocks):
                 self.processors.append(TaughtAttention(turn=(place + depth) % 2))
                 cast("Any", block).attn2.set_processor(self.processors[-1])
@@ -139,3 +142,23 @@ class Lookup:
             missed = -(processor.log_shares * wanted).sum(-1).mean(1)  # (N, cells)
             losses.append((missed * is_known).sum() / is_known.sum().clamp(min=1))
         return torch.stack(losses).mean()
+
+
+@torch.no_grad()
+def sharpen(unet: Any, by: float = SHARPENED) -> None:
+    """Multiplies the taught heads' scores, in place: what is painted with looks that much surer.
+
+    `1 / SHARPENED` takes it back, without loss where `SHARPENED` is a power of two.
+    """
+    for transformer in _taught(unet):
+        for block in transformer.transformer_blocks:
+            attention = cast("Any", block).attn2
+            by_head = attention.to_q.weight.unflatten(0, (attention.heads, -1))
+            by_head[:NUM_TAUGHT_HEADS] *= by
+
+
+def _taught(unet: Any) -> Iterator[Transformer2DModel]:
+    """Those of the middle and the way up."""
+    for name, module in unet.named_modules():
+        if isinstance(module, Transformer2DModel) and name.startswith(("mid_block", "up_blocks")):
+            yield module

@@ -1,7 +1,8 @@
 """Checkpoints made of the shipped weights, so that training can go on where the run folder is lost.
 
 What only training needs is not in a diffusers folder: optimisers' states and the text encoder's
-read-outs start anew. Steps count from 0, so every stage warms up again.
+read-outs start anew. Steps count from 0, so every stage warms up again. What `export` sharpened is
+as soft again as it was trained.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from transformers import CLIPTextModel
 
 from training.doodle import run
 from training.doodle.export import FOLDER
+from training.doodle.lookup import SHARPENED, sharpen
 from training.doodle.words import TOKENIZER_DIR
 
 
@@ -23,7 +25,9 @@ def unpack(folder: Path) -> list[str]:
         folder: an exported model, as `export` writes it.
     """
     vae = AutoencoderKL.from_pretrained(folder / "vae").float()
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet").float().state_dict()
+    denoiser = UNet2DConditionModel.from_pretrained(folder / "unet").float()
+    sharpen(denoiser, 1 / SHARPENED)
+    unet = denoiser.state_dict()
     encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").state_dict()
     decoder = vae.decoder.state_dict()
     states = {

@@ -19,6 +19,7 @@ from training.doodle.backgrounds import SIZE_PX
 from training.doodle.critic import Critic, Judged, Opponent
 from training.doodle.data import load_concepts
 from training.doodle.likely import load_likely_names
+from training.doodle.lookup import sharpen
 from training.doodle.losses import picture_loss
 from training.doodle.model import build_scheduler, build_unet, sigmas
 from training.doodle.muon import optimisers
@@ -194,12 +195,13 @@ class Trainer:
 
 
 def load_unet() -> Any:
-    """The denoiser as it is painted with, frozen."""
+    """The denoiser as it is painted with: averaged, sure of where it looks, frozen."""
     state = run.load("unet")
     if state is None:
         raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
     unet = build_unet()
     unet.load_state_dict(state["average"])
+    sharpen(unet)
     return unet.eval().requires_grad_(False)
 
 
