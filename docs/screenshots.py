@@ -23,12 +23,13 @@ SCREENS = {
 
 
 def main() -> None:
+    path = chromium.find()
+    if path is None:
+        raise SystemExit("there is no Chromium or Chrome; `make browser` installs one")
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         app = AppProcess(Path(folder)).start()
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=chromium.ARGUMENTS
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
         try:
             for name, options in SCREENS.items():
                 context = browser.new_context(**options)  # type: ignore[arg-type]

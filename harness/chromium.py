@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -41,7 +42,9 @@ def find() -> str | None:
     for app in MAC_APPS:
         if Path(app).exists():
             return app
-    return _playwright_own()
+    # Its synchronous calls are refused where a loop runs, as inside of another Playwright.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(_playwright_own).result()
 
 
 def _playwright_own() -> str | None:
