@@ -124,7 +124,9 @@ def test_the_other_set_unpacks_small_pictures_and_notices_only(
     other_set.unpack(archive, folder)
     found = {path.name for path in folder.iterdir()}
     assert found == {"1f000.png", "1f001-fe0f.png", "LICENSE"}
+    concepts[0].drawn_by = (concepts[1],)
     redrawn = other_set.redrawn(concepts, tmp_path)
+    assert redrawn[0].drawn_by == (), "the dice of its sketches stay what they were"
     assert [concept.label for concept in redrawn] == [concept.label for concept in concepts[:2]]
     assert redrawn[0].image.shape == (256, 256, 4)
     assert tuple(redrawn[0].image[128, 128]) == (200, 40, 30, 255)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from training.doodle.critic import Critic, Judged, Opponent, hinge, praise, say, weighed
 
 
-def critic() -> Critic:
+def critic(bf16: bool = False) -> Critic:
     torch.manual_seed(3)
-    return Critic(4, widths=(8, 16), strides=(1, 2))
+    return Critic(4, widths=(8, 16), strides=(1, 2), bf16=bf16)
 
 
 def judged(seed: int = 0, num: int = 6) -> Judged:
@@ -26,6 +26,15 @@ def test_scores_and_features_are_as_large_as_the_strides_say() -> None:
     score, features = critic()(torch.zeros(2, 2, 16, 16), torch.zeros(2, 2, 16, 16))
     assert score.shape == (2, 1, 8, 8)
     assert [tuple(each.shape[1:]) for each in features] == [(8, 16, 16), (16, 8, 8)]
+
+
+def test_in_bf16_it_says_nearly_the_same_and_in_fp32() -> None:
+    judgements = [critic(bf16)(*judged()[::2]) for bf16 in (False, True)]
+    (score, features), (fast_score, fast_features) = judgements
+    for exact, fast in zip((score, *features), (fast_score, *fast_features), strict=True):
+        assert fast.dtype == torch.float32
+        assert not torch.equal(fast, exact)
+        torch.testing.assert_close(fast, exact, rtol=0.02, atol=0.02)
 
 
 def test_it_learns_to_tell_sharp_from_soft() -> None:

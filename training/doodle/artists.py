@@ -212,8 +212,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean difference of two premultiplied pictures, coarsely: where they are dark, long or red."""
-    small = [cv2.resize(each, (16, 16), interpolation=cv2.INTER_AREA) for each in (a, b)]
-    return float(np.abs(small[0].astype(np.float32) - small[1]).mean())
+    coarse = [cv2.resize(each, (16, 16), interpolation=cv2.INTER_AREA) for each in (a, b)]
+    return float(np.abs(coarse[0].astype(np.float32) - coarse[1]).mean())
 
 
 def _straight(image: np.ndarray) -> np.ndarray:

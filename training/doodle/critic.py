@@ -38,10 +38,14 @@ class Critic(nn.Module):
         channels: of both together.
         widths: of each stage.
         strides: of each stage: a convolution of 3×3 at stride 1, of 4×4 at stride 2.
+        bf16: compute in bf16; weights, scores and features stay fp32.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], strides: Sequence[int]):
+    def __init__(
+        self, channels: int, widths: Sequence[int], strides: Sequence[int], bf16: bool = False
+    ):
         super().__init__()
+        self.bf16 = bf16
         sizes = zip(itertools.pairwise((channels, *widths)), strides, strict=True)
         self.stages = nn.ModuleList(
             nn.Sequential(
@@ -57,10 +61,11 @@ class Critic(nn.Module):
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Scores `(N, 1, h, w)`, above 0 what it holds for true; features of every stage."""
         x, features = torch.cat([painted, guide], dim=1), []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return self.score(x), features
+        with torch.autocast(painted.device.type, torch.bfloat16, enabled=self.bf16):
+            for stage in self.stages:
+                x = stage(x)
+                features.append(x.float())
+            return self.score(x).float(), features
 
 
 class Opponent:
