@@ -84,8 +84,14 @@ def test_speed_alone_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = known["machine"] | {"frames_per_second": 7.5}
     timed.pop("size_mb")
     monkeypatch.setattr(evaluate.footprint, "measure_apart", lambda _folder: timed)
+    known["card"] = {"minutes": 12.7, "processor": "of another machine", "load_average": -1}
     again = evaluate.timed_anew(evaluate.MODEL, known)
     assert again["model"] == known["model"]
+    assert again["card"] == evaluate.card() | {
+        "minutes": 12.7,
+        "load_average": again["card"]["load_average"],
+    }
+    assert again["card"]["load_average"] >= 0
     found = {row["key"]: row for row in again["limits"]}
     assert found["speed"]["value"] == 7.5
     assert not found["speed"]["is_met"]

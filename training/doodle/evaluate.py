@@ -163,7 +163,7 @@ def weakest(outcomes: dict[str, list[Outcome]]) -> dict[str, list[str]]:
     }
 
 
-def card(started_at: float) -> dict[str, Any]:
+def card() -> dict[str, Any]:
     """The machine and settings behind the numbers."""
     packages = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless")
     return {
@@ -176,7 +176,6 @@ def card(started_at: float) -> dict[str, Any]:
         "load_average": round(os.getloadavg()[0], 2),
         "strength": STRENGTH,
         "first_seed": cases.SEED,
-        "minutes": round((time.monotonic() - started_at) / 60, 1),
     }
 
 
@@ -194,7 +193,8 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
         What goes into `results.json`.
     """
     started_at = time.monotonic()
-    machine = footprint.measure_apart(folder) | {"size_mb": footprint.size_mb(folder)}
+    timed = timing(folder)
+    machine = timed["machine"]
     say(f"{machine['frames_per_second']:.1f} frames/s, {machine['peak_memory_mb']:.0f} MB")
     recogniser = cases.every_render()
     questions = Questions(load_concepts(), is_quick)
@@ -214,8 +214,9 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
         shown = {group: results[name][group]["top1"] for group in ("text", "sketch", "drawings")}
         say(f"{name}: top-1 % {shown}, at {(time.monotonic() - started_at) / 60:.1f} min")
     strengths = by_strength(model, questions, recogniser, results["model"])
+    minutes = round((time.monotonic() - started_at) / 60, 1)
     measured = {
-        "card": card(started_at),
+        "card": timed["card"] | {"minutes": minutes},
         "is_quick": is_quick,
         "machine": machine,
         "num_renders": len(recogniser.names),
@@ -228,11 +229,17 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
     return measured | {"limits": report.limits(measured)}
 
 
-def timed_anew(folder: Path, known: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a model, with speed, memory and size measured again."""
+def timing(folder: Path) -> dict[str, Any]:
+    """Where and how fast a model runs; how busy the machine was is asked before it is kept busy."""
+    about = card()
     machine = footprint.measure_apart(folder) | {"size_mb": footprint.size_mb(folder)}
-    load_average = round(os.getloadavg()[0], 2)
-    measured = known | {"machine": machine, "card": known["card"] | {"load_average": load_average}}
+    return {"card": about, "machine": machine}
+
+
+def timed_anew(folder: Path, known: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a model, with speed, memory and size measured again, on this machine."""
+    timed = timing(folder)
+    measured = known | timed | {"card": known["card"] | timed["card"]}
     return measured | {"limits": report.limits(measured)}
 
 
