@@ -37,6 +37,23 @@ def test_in_bf16_it_says_nearly_the_same_and_in_fp32() -> None:
         torch.testing.assert_close(fast, exact, rtol=0.02, atol=0.02)
 
 
+def test_in_bf16_the_painter_and_the_critic_learn_nearly_the_same() -> None:
+    found = []
+    for bf16 in (False, True):
+        opponent, case = Opponent(critic(bf16), weight=1.0), judged(7)
+        for seed in range(160):
+            opponent.learn(judged(seed))
+        loss = F.mse_loss(case.painted, case.target)
+        (gradient,) = torch.autograd.grad(opponent.objection(loss, case), case.painted)
+        parameters = list(opponent.critic.parameters())
+        assert all(p.dtype == torch.float32 and p.isfinite().all() for p in parameters)
+        found.append((hinge(opponent.critic, judged(99)).item(), gradient))
+    (exact_loss, exact), (fast_loss, fast) = found
+    assert fast_loss == pytest.approx(exact_loss, rel=0.1)
+    assert fast.dtype == torch.float32
+    assert F.cosine_similarity(exact.flatten(), fast.flatten(), dim=0) > 0.9
+
+
 def test_it_learns_to_tell_sharp_from_soft() -> None:
     opponent = Opponent(critic(), weight=1.0)
     before = hinge(opponent.critic, judged(99)).item()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,22 +80,69 @@ def test_the_ceiling_is_what_the_scenes_are_worth_after_what_they_go_through() -
     assert lost["pairs"]["both_top1"] == 0
 
 
-def test_speed_alone_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = json.loads((evaluate.MODEL / "results.json").read_text(encoding="utf-8"))
+@pytest.fixture
+def known() -> dict[str, Any]:
+    """What is known of the shipped weights, measured on another machine."""
+    found = json.loads((evaluate.MODEL / "results.json").read_text(encoding="utf-8"))
+    elsewhere = evaluate.card() | {"minutes": 12.7, "processor": "another", "strength": 0.55}
+    return found | {"card": elsewhere, "weights": evaluate.weights_digest(evaluate.MODEL)}
+
+
+def test_speed_alone_is_measured_again(
+    known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     timed = known["machine"] | {"frames_per_second": 7.5}
     timed.pop("size_mb")
     monkeypatch.setattr(evaluate.footprint, "measure_apart", lambda _folder: timed)
-    known["card"] = {"minutes": 12.7, "processor": "of another machine", "load_average": -1}
     again = evaluate.timed_anew(evaluate.MODEL, known)
     assert again["model"] == known["model"]
-    assert again["card"] == evaluate.card() | {
-        "minutes": 12.7,
-        "load_average": again["card"]["load_average"],
-    }
-    assert again["card"]["load_average"] >= 0
+    assert again["card"] == known["card"], "where and how the qualities were measured stays"
+    load = again["speed_card"]["load_average"]
+    assert again["speed_card"] == evaluate.machine_card() | {"load_average": load}
     found = {row["key"]: row for row in again["limits"]}
     assert found["speed"]["value"] == 7.5
     assert not found["speed"]["is_met"]
     others = [row["key"] for row in known["limits"] if row["key"] not in ("speed", "size")]
     before = {row["key"]: row for row in known["limits"]}
     assert all(found[key] == before[key] for key in others)
+
+
+def test_the_speed_of_one_models_weights_does_not_stand_beside_anothers_qualities(
+    known: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=r"not of the weights in .*doodle: measure all of it"):
+        evaluate.timed_anew(evaluate.MODEL, known | {"weights": "of others"})
+
+
+def test_the_card_is_of_the_weights_beside_it() -> None:
+    found = json.loads((evaluate.MODEL / "results.json").read_text(encoding="utf-8"))
+    assert found["weights"] == evaluate.weights_digest(evaluate.MODEL)
+
+
+def test_speed_is_the_median_of_all_runs_and_memory_the_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = iter([130.0, 100.0, 125.0, 90.0, 150.0])
+
+    def run(_folder: Path) -> dict[str, float]:
+        frame = next(frames)
+        return {"frame_ms_p50": frame, "denoise_ms": frame / 2, "peak_memory_mb": 400 + frame}
+
+    monkeypatch.setattr(evaluate.footprint, "_run_apart", run)
+    found = evaluate.footprint.measure_apart(evaluate.MODEL)
+    assert found == {
+        "frame_ms_p50": 125.0,
+        "denoise_ms": 62.5,
+        "peak_memory_mb": 550.0,
+        "frame_ms_runs": [90.0, 100.0, 125.0, 130.0, 150.0],
+        "frames_per_second": 8.0,
+    }
+
+
+def test_part_of_the_questions_and_speed_alone_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["evaluate", "--quick", "--only-speed"])
+    with pytest.raises(SystemExit):
+        evaluate.main()
+    assert "--only-speed: not allowed with argument --quick" in capsys.readouterr().err

@@ -167,6 +167,8 @@ def test_so_many_rows_are_forced() -> None:
     layout = torch.full((1000, 4, 7), -1.0)
     assert not Places(layout).is_forced.any()
     assert 0.2 < Places(layout, 0.25).is_forced.float().mean() < 0.3
+    of_each = torch.tensor([1.0, 0.0]).repeat(500)
+    assert torch.equal(Places(layout, of_each).is_forced, of_each.bool())
 
 
 def test_a_pools_layouts_follow_the_hands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,12 +25,14 @@ def results(top1: float = 80.0) -> dict[str, Any]:
     painter = dict.fromkeys(groups, group) | {"pairs": {"both_top1": 71.0}, "calm": 2.5}
     machine = ("size_mb", "peak_memory_mb", "frames_per_second", "frame_ms_p50", "frame_ms_p95")
     stages = ("load_s", "vae_encode_ms", "denoise_ms", "vae_decode_ms")
-    card = ("processor", "cores", "system", "python", "path", "load_average", "strength")
+    names = ("processor", "cores", "system", "python", "path", "load_average", "strength")
+    card = dict.fromkeys(names, "x") | {"versions": {"torch": "2"}}
     measured = {
         "is_quick": False,
         "num_renders": 1599,
-        "card": dict.fromkeys(card, "x") | {"versions": {"torch": "2"}},
-        "machine": dict.fromkeys(machine + stages, 10.0),
+        "card": card,
+        "speed_card": card | {"processor": "another machine"},
+        "machine": dict.fromkeys(machine + stages, 10.0) | {"frame_ms_runs": [9.0, 10.0, 15.0]},
         "model": painter,
         "identity": painter,
         "paste": painter,
@@ -48,6 +50,13 @@ def test_each_limit_is_judged_by_its_own_direction() -> None:
     assert not met["sketch_top1"]
     assert met["calm"]
     assert met["size"]
+
+
+def test_where_speed_and_qualities_were_measured_is_told_apart() -> None:
+    speed, qualities = markdown(results()).split("\n\n")[:2]
+    assert speed.startswith("Speed: another machine, ")
+    assert "In the median of 3 processes a frame takes 10 ms (9 to 15; " in speed
+    assert qualities.startswith("Qualities: x, ")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,15 @@ def test_the_first_thing_may_come_several_times_and_stands_beside_its_like() -> 
             assert len(of_fox) == 1, "all in one colour"
 
 
+def test_an_empty_caption_and_an_empty_board_are_white_paper() -> None:
+    found = [scenes.sample_canonical(np.random.default_rng(seed), THINGS) for seed in range(300)]
+    unsaid = [scene for scene in found if not scene.caption]
+    assert unsaid
+    for scene in unsaid:
+        assert (scene.objects, scene.background) == ((), WHITE)
+        assert scenes.render(scene).min() == 255
+
+
 def test_text_alone_asks_for_up_to_four_of_a_thing_and_nothing_else() -> None:
     alone = []
     for seed in range(600):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from training.doodle import export, run, shipped, train_unet
+from training.doodle.lookup import SHARPENED
 
 
 @pytest.fixture
@@ -36,6 +37,29 @@ def test_exporting_what_was_unpacked_gives_the_shipped_weights(
     texts = ["a red car under a tree", "zebra"]
     tokenizers = [CLIPTokenizer.from_pretrained(f / "tokenizer") for f in (export.FOLDER, again)]
     assert tokenizers[0](texts)["input_ids"] == tokenizers[1](texts)["input_ids"]
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_what_was_made_surer_is_as_soft_again_as_it_was_trained() -> None:
+    shipped.unpack(export.FOLDER)
+    soft = run.load("unet")
+    assert soft is not None
+    sharp = load_file(export.FOLDER / "unet" / "diffusion_pytorch_model.safetensors")
+    name = "mid_block.attentions.0.transformer_blocks.0.attn2.to_q.weight"
+    num_taught = len(sharp[name]) // 2
+    assert sharp[name][:num_taught].abs().max() > 0
+    torch.testing.assert_close(
+        soft["average"][name][:num_taught], sharp[name][:num_taught].float() / SHARPENED
+    )
+    torch.testing.assert_close(soft["average"][name][num_taught:], sharp[name][num_taught:].float())
+    down = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_q.weight"
+    assert torch.equal(soft["average"][down], sharp[down].float()), "no head is taught there"
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_a_checkpoint_of_another_shape_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"decoder\.pt is of another shape .* move it away"):
+        run.fill(torch.nn.Linear(3, 3), {"weight": torch.zeros(2, 3)}, "decoder")
 
 
 def test_a_checkpoint_that_is_there_stays_but_no_other_tokenizer(run_folder: Path) -> None:

@@ -1,12 +1,14 @@
 """What the denoiser is scored by; and several workers train one: each has the mean of all their
 gradients."""
 
+from argparse import Namespace
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.training.workers import NUM, together
-from training.doodle.train_unet import average_gradients, latent_loss
+from training.doodle.train_unet import average_gradients, forced_share, latent_loss
 
 
 def gradients(rank: int) -> list[torch.Tensor]:
@@ -55,3 +57,8 @@ def test_a_picture_of_a_small_thing_counts_as_much_as_any_other() -> None:
     both = latent_loss(predicted, target, blank)
     small, large = (latent_loss(predicted[i : i + 1], target[i : i + 1], blank) for i in range(2))
     torch.testing.assert_close(both, (small + large) / 2)
+
+
+def test_lookups_are_forced_more_and_more_seldom_down_to_the_last_share() -> None:
+    args = Namespace(steps=200, forced=0.6, forced_end=0.1)
+    assert [forced_share(step, args) for step in (0, 100, 200)] == pytest.approx([0.6, 0.35, 0.1])

@@ -115,10 +115,10 @@ def write_caption(
 
     Args:
         rng: the only source of randomness.
-        things: up to four; of none the background must be said.
+        things: up to four.
         phrase: of the background; empty says nothing of it.
         has_sketch: a sketch shows the layout. Without one the order says who stands left, and
-            nothing is left unsaid.
+            no thing's colour is left unsaid.
         side: of one thing that stands aside: 0 left, 1 right.
     """
     order = sorted(range(len(things)), key=lambda index: things[index].x)

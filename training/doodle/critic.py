@@ -38,7 +38,7 @@ class Critic(nn.Module):
         channels: of both together.
         widths: of each stage.
         strides: of each stage: a convolution of 3×3 at stride 1, of 4×4 at stride 2.
-        bf16: compute in bf16; weights, scores and features stay fp32.
+        bf16: convolve in bf16; weights, scores and features are kept in fp32.
     """
 
     def __init__(

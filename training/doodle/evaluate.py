@@ -8,6 +8,7 @@ folder. The numbers come from seeds and drawings that training never uses.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -164,7 +165,12 @@ def weakest(outcomes: dict[str, list[Outcome]]) -> dict[str, list[str]]:
 
 
 def card() -> dict[str, Any]:
-    """The machine and settings behind the numbers."""
+    """The machine and settings behind the qualities."""
+    return machine_card() | {"strength": STRENGTH, "first_seed": cases.SEED}
+
+
+def machine_card() -> dict[str, Any]:
+    """What numbers were measured with, and how busy that was."""
     packages = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless")
     return {
         "processor": _processor(),
@@ -174,8 +180,6 @@ def card() -> dict[str, Any]:
         "versions": {name: version(name) for name in packages},
         "path": "fp32, eager torch, CPU, batch 1, 256 × 256, one step",
         "load_average": round(os.getloadavg()[0], 2),
-        "strength": STRENGTH,
-        "first_seed": cases.SEED,
     }
 
 
@@ -186,16 +190,21 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure the model in a folder and the baselines; nothing is written.
+def evaluate(
+    folder: Path, is_quick: bool, timed: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure what the model in a folder and the baselines paint; nothing is written.
+
+    Args:
+        folder: of a model.
+        is_quick: ask an eighth of the questions.
+        timed: its `timing`, taken before the machine was kept busy.
+        say: gets a line after each painter.
 
     Returns:
         What goes into `results.json`.
     """
-    started_at = time.monotonic()
-    timed = timing(folder)
-    machine = timed["machine"]
-    say(f"{machine['frames_per_second']:.1f} frames/s, {machine['peak_memory_mb']:.0f} MB")
+    started_at, about = time.monotonic(), card()
     recogniser = cases.every_render()
     questions = Questions(load_concepts(), is_quick)
     say(f"{len(recogniser.names)} renders, {len(questions.text)} names")
@@ -216,9 +225,9 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
     strengths = by_strength(model, questions, recogniser, results["model"])
     minutes = round((time.monotonic() - started_at) / 60, 1)
     measured = {
-        "card": timed["card"] | {"minutes": minutes},
+        "card": about | {"minutes": minutes},
+        "weights": weights_digest(folder),
         "is_quick": is_quick,
-        "machine": machine,
         "num_renders": len(recogniser.names),
         **results,
         "scene": ceiling(questions, recogniser),
@@ -226,50 +235,80 @@ def evaluate(folder: Path, is_quick: bool, say: Callable[[str], None]) -> dict[s
         "strengths": strengths,
         "weakest": weakest(outcomes),
     }
+    return _judged(folder, measured | timed)
+
+
+def _judged(folder: Path, measured: dict[str, Any]) -> dict[str, Any]:
+    """The same with the folder's size, which is taken last, and how it meets the limits."""
+    measured["machine"]["size_mb"] = footprint.size_mb(folder)
     return measured | {"limits": report.limits(measured)}
 
 
 def timing(folder: Path) -> dict[str, Any]:
-    """Where and how fast a model runs; how busy the machine was is asked before it is kept busy."""
-    about = card()
-    machine = footprint.measure_apart(folder) | {"size_mb": footprint.size_mb(folder)}
-    return {"card": about, "machine": machine}
+    """How fast a model is, and where; how busy the machine was is asked before it is kept busy."""
+    return {"speed_card": machine_card(), "machine": footprint.measure_apart(folder)}
+
+
+def weights_digest(folder: Path) -> str:
+    """Tells which weights were measured: the SHA-256 of all of a folder's safetensors."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def timed_anew(folder: Path, known: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a model, with speed, memory and size measured again, on this machine."""
-    timed = timing(folder)
-    measured = known | timed | {"card": known["card"] | timed["card"]}
-    return measured | {"limits": report.limits(measured)}
+    """What is known of a model, with speed, memory and size measured again.
+
+    Raises:
+        ValueError: what is known is of other weights.
+    """
+    if known.get("weights") != weights_digest(folder):
+        raise ValueError(f"results.json is not of the weights in {folder}: measure all of it")
+    return _judged(folder, known | timing(folder))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the embedded model; write its card.")
     parser.add_argument("--model", type=Path, default=MODEL, help="a diffusers folder")
     parser.add_argument("--out", type=Path, help="where to write; the model's folder by default")
-    parser.add_argument("--quick", action="store_true", help="an eighth of the questions")
-    parser.add_argument(
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--quick", action="store_true", help="an eighth of the questions")
+    part.add_argument(
         "--only-speed",
         action="store_true",
-        help="measure speed and memory again, where other work slowed them; keep all other results",
+        help="measure speed, memory and size again, where other work slowed them; keep the rest",
     )
     args = parser.parse_args()
     out: Path = args.out or args.model
-    known = out / "results.json"
-    if args.only_speed and not known.exists():
-        parser.error(f"--only-speed needs {known}: measure without it first")
+    results_file = out / "results.json"
+    if args.only_speed and not results_file.exists():
+        parser.error(f"--only-speed needs {results_file}: measure without it first")
     cv2.setNumThreads(1)
     out.mkdir(parents=True, exist_ok=True)
     if args.only_speed:
-        measured = timed_anew(args.model, json.loads(known.read_text(encoding="utf-8")))
+        try:
+            measured = timed_anew(args.model, json.loads(results_file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            parser.error(f"--only-speed: {error}")
     else:
-        contact_sheet.write(ModelPainter(args.model), out / "contact_sheet.jpg")
-        measured = evaluate(args.model, args.quick, say=partial(print, flush=True))
+        measured = measure(args.model, args.quick, out / "contact_sheet.jpg")
     text = json.dumps(measured, indent=1, ensure_ascii=False) + "\n"
-    known.write_text(text, encoding="utf-8")
+    results_file.write_text(text, encoding="utf-8")
     report.write_block(out / "README.md", report.markdown(measured))
     print(report.markdown(measured))
     print(json.dumps({row["key"]: row["value"] for row in measured["limits"]}))
+
+
+def measure(folder: Path, is_quick: bool, sheet: Path) -> dict[str, Any]:
+    """Everything, speed first; the contact sheet is written before the folder's size is taken."""
+    timed = timing(folder)
+    speed = timed["machine"]
+    print(
+        f"{speed['frames_per_second']:.1f} frames/s, {speed['peak_memory_mb']:.0f} MB", flush=True
+    )
+    contact_sheet.write(ModelPainter(folder), sheet)
+    return evaluate(folder, is_quick, timed, say=partial(print, flush=True))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def main() -> None:
     args = parser.parse_args()
     vae = freeze_autoencoder()
     if state := run.load("decoder"):
-        vae.decoder.load_state_dict(state["average"])
+        run.fill(vae.decoder, state["average"], "decoder")
     tokenizer, text_encoder = load_text_encoder()
     export(args.out, vae.float(), load_unet(), text_encoder, tokenizer)
     write_checksums(args.out)

@@ -42,13 +42,17 @@ learns to mix elsewhere: a mean has the smallest error.
 class Places:
     """Where the cells of a batch should look, on maps of any size.
 
+    Args:
+        layout: `(N, 4, 7)` of `layout_of`.
+        forced_share: of rows that are forced, 0 to 1, the same for all or one for each.
+
     Attributes:
         is_forced: `(N,) bool`, of which rows the taught heads look there whatever they found.
     """
 
-    def __init__(self, layout: torch.Tensor, forced_share: float = 0.0) -> None:
+    def __init__(self, layout: torch.Tensor, forced_share: float | torch.Tensor = 0.0) -> None:
         self._layout = layout
-        self.is_forced = (torch.rand(len(layout)) < forced_share).to(layout.device)
+        self.is_forced = torch.rand(len(layout), device=layout.device) < forced_share
         self._known: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def on(self, num_cells: int, turn: int) -> tuple[torch.Tensor, torch.Tensor]:

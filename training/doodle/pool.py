@@ -2,7 +2,7 @@
 speed.
 
 Shards of a fixed number of pairs lie in the run folder; shard `k` depends on its number, on the
-words in `likely.json` and on the artists' sets only.
+words in `likely.json`, the artists' sets and the frozen autoencoder only.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool-5"
-"""Another number where shards would differ: in those before, no other artist had drawn anything."""
+POOL_DIR = run.RUN_DIR / "pool-6"
+"""Another number where shards would differ: in those before, never were board and caption empty."""
 SHARD_PAIRS = 512
 CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
@@ -43,9 +43,9 @@ def freeze_autoencoder() -> Any:
     """The averaged autoencoder, latents whitened; frozen at its first use for every later shard."""
     vae = build_autoencoder()
     if state := run.load(_FROZEN):
-        vae.load_state_dict(state["model"])
+        run.fill(vae, state["model"], _FROZEN)
     elif state := run.load("autoencoder"):
-        vae.load_state_dict(state["average"])
+        run.fill(vae, state["average"], "autoencoder")
         vae = fold(vae, Crops(seed=77, num_pictures=300))
         run.save(_FROZEN, {"model": vae.state_dict()})
     else:

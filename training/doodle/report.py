@@ -124,7 +124,6 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def _settings(results: Mapping[str, Any]) -> str:
     card, machine = results["card"], results["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
     stages = ", ".join(
         f"{title} {machine[key]:.0f}"
         for title, key in (
@@ -133,14 +132,22 @@ def _settings(results: Mapping[str, Any]) -> str:
             ("picture out", "vae_decode_ms"),
         )
     )
+    runs = machine["frame_ms_runs"]
     return (
-        f"{card['processor']}, {card['cores']} cores, {card['system']}, Python {card['python']}, "
-        f"{versions}; {card['path']}. Load average when measured {card['load_average']}. "
-        f"A frame takes {machine['frame_ms_p50']:.0f} ms (p95 {machine['frame_ms_p95']:.0f}; "
-        f"{stages}); loading takes {machine['load_s']:.1f} s. "
-        f"All qualities at strength {card['strength']}, recognised among "
+        f"Speed: {_where(results['speed_card'])}. In the median of {len(runs)} processes a frame "
+        f"takes {machine['frame_ms_p50']:.0f} ms ({runs[0]:.0f} to {runs[-1]:.0f}; p95 within one "
+        f"{machine['frame_ms_p95']:.0f}; {stages}); loading takes {machine['load_s']:.1f} s.\n\n"
+        f"Qualities: {_where(card)}. All at strength {card['strength']}, recognised among "
         f"{results['num_renders']} renders. *Identity* is the sketch itself, *paste* the render "
         "most like the sketch put in its place."
+    )
+
+
+def _where(card: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
+    return (
+        f"{card['processor']}, {card['cores']} cores, {card['system']}, Python {card['python']}, "
+        f"{versions}; {card['path']}; load average before it {card['load_average']}"
     )
 
 

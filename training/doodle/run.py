@@ -46,6 +46,27 @@ def load(name: str) -> dict | None:
     return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
 
 
+def fill(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
+    """Put a checkpoint's weights into a network.
+
+    Args:
+        module: what is filled.
+        weights: by parameter.
+        name: of the checkpoint they are from.
+
+    Raises:
+        SystemExit: they are of a network of another shape.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise SystemExit(
+            f"{RUN_DIR / name}.pt is of another shape than the model has now; move it away: "
+            "`make train-doodle ARGS=--from-shipped` makes one of the shipped weights\n"
+            f"{str(error).splitlines()[1].strip()}"
+        ) from error
+
+
 class Progress:
     """A progress bar with a smoothed loss and samples per second."""
 

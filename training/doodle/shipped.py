@@ -5,7 +5,6 @@ read-outs start anew. Steps count from 0, so every stage warms up again. What `e
 as soft again as it was trained.
 """
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def unpack(folder: Path) -> list[str]:
     """Write every checkpoint that is not there yet; returns the names of those written.
 
     Args:
-        folder: an exported model, as `export` writes it.
+        folder: an exported model, as `export` writes it today: another `SHARPENED` is not known of.
     """
     vae = AutoencoderKL.from_pretrained(folder / "vae").float()
     denoiser = UNet2DConditionModel.from_pretrained(folder / "unet").float()
@@ -45,9 +44,7 @@ def unpack(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    written = unpack(parser.parse_args().folder)
+    written = unpack(FOLDER)
     print("written:", ", ".join(written) or "nothing, all checkpoints are there")
 
 

@@ -17,7 +17,8 @@ STAGES: tuple[tuple[str, str, int], ...] = (
     ("train_unet", "--steps", 13_800),
     ("train_decoder", "--steps", 13_000),
 )
-"""About what the shipped weights took, in pieces; --scale makes all longer or shorter."""
+"""About what the shipped weights took, in pieces; --scale makes all longer or shorter. Their shapes
+grew on the way (`docs/decisions.md`): who starts anew has the last ones from the first step on."""
 
 
 FROM_SHIPPED: dict[str, tuple[str, ...] | None] = {

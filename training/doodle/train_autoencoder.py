@@ -120,7 +120,7 @@ def main() -> None:
     normalise = build_normalisation().to(device)
     first = 0
     if state := run.load("autoencoder"):
-        vae.load_state_dict(state["model"])
+        run.fill(vae, state["model"], "autoencoder")
         average.module.load_state_dict(state["average"])
         average.num_updates = first = state["step"]
         if "optimiser" in state:  # dropped where the network has changed in between

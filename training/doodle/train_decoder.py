@@ -139,7 +139,7 @@ class Trainer:
             self.batches.refill()
 
     def _resume(self, state: dict) -> None:
-        self.decoder.load_state_dict(state["model"])
+        run.fill(self.decoder, state["model"], "decoder")
         self.average.module.load_state_dict(state["average"])
         for optimiser, known in zip(self.optimisers, state.get("optimisers", []), strict=False):
             optimiser.load_state_dict(known)
@@ -203,7 +203,7 @@ def load_unet() -> Any:
     if state is None:
         raise SystemExit("train the denoiser first: python -m training.doodle.train_unet")
     unet = build_unet()
-    unet.load_state_dict(state["average"])
+    run.fill(unet, state["average"], "unet")
     sharpen(unet)
     return unet.eval().requires_grad_(False)
 

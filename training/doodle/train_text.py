@@ -179,7 +179,7 @@ def resume(
     """
     if state is None:
         return 0, 0
-    encoder.load_state_dict(state["model"])
+    run.fill(encoder, state["model"], "text")
     heads.load_state_dict(state.get("heads", {}), strict=False)  # one may have been added since
     for optimiser, known in zip(both, state.get("optimisers", []), strict=False):
         optimiser.load_state_dict(known)

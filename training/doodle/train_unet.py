@@ -43,7 +43,7 @@ def load_text_encoder() -> tuple[CLIPTokenizer, Any]:
     state = run.load("text")
     if state is None:
         raise SystemExit("train the text encoder first: python -m training.doodle.train_text")
-    encoder.load_state_dict(state["model"])
+    run.fill(encoder, state["model"], "text")
     return tokenizer, encoder.eval().requires_grad_(False)
 
 
@@ -102,7 +102,7 @@ class Trainer:
         self.average = run.Average(self.unet, 0.995)
         state = run.load("unet")
         if state is not None:
-            self.unet.load_state_dict(state["model"])
+            run.fill(self.unet, state["model"], "unet")
             self.average.module.load_state_dict(state["average"])
         for network in (self.unet, self.average.module):
             whiten(network, self.matrix)
@@ -145,8 +145,8 @@ class Trainer:
             context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0].float()
         x = noised(under, canonical, timesteps, self.level[timesteps])
         x = x.contiguous(memory_format=torch.channels_last)
-        # Fewer and fewer: at the end the denoiser is on its own, as it will be.
-        forced = self.args.forced * (1 - step / self.args.steps)
+        # Of text alone no one is told where things stand: to be shown would tell.
+        forced = forced_share(step, self.args) * ~canonical
         places = Places(pool["layout"][picked].to(device), forced)
         self.lookup.show(places)
         with self._fast():
@@ -181,6 +181,11 @@ class Trainer:
         print("\nheld out:", " ".join(f"{name} {share:.4f}" for name, share in found.items()))
 
 
+def forced_share(step: int, args: argparse.Namespace) -> float:
+    """Of how many sketches lookups are set right: on a straight line from `forced` to its end."""
+    return args.forced + step / args.steps * (args.forced_end - args.forced)
+
+
 def average_gradients(module: torch.nn.Module) -> None:
     """Mean of all workers' gradients, in one message."""
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
@@ -213,7 +218,7 @@ def work(rank: int, args: argparse.Namespace) -> None:
                 trainer.save(step + 1, held_out)
 
 
-def main() -> None:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch-size", type=int, default=64)
@@ -225,7 +230,9 @@ def main() -> None:
         help="compute in bf16, weights stay fp32: 1.5 times as fast where a CPU has avx512_bf16",
     )
     parser.add_argument("--seed", type=int, default=31)
-    parser.add_argument("--pool-shards", type=int, default=64, help="how many of the newest shards")
+    parser.add_argument(
+        "--pool-shards", type=int, default=200, help="at most so many of the newest shards"
+    )
     parser.add_argument(
         "--text-share", type=float, default=0.15, help="of pairs without a sketch, 0 to 0.9"
     )
@@ -233,7 +240,13 @@ def main() -> None:
         "--forced",
         type=float,
         default=0.6,
-        help="share of pairs whose lookups are set right, at first; it falls to 0 at --steps",
+        help="share of sketches whose lookups are set right, at first; then on to --forced-end",
+    )
+    parser.add_argument(
+        "--forced-end",
+        type=float,
+        default=0.0,
+        help="that share at --steps; at 0 the denoiser is on its own there, as it will be",
     )
     parser.add_argument("--sheet-every", type=int, default=500)
     parser.add_argument(
@@ -242,8 +255,13 @@ def main() -> None:
         default=1 if torch.cuda.is_available() else min(os.cpu_count() or 1, _MOST_WORKERS),
         help="processes of one thread each: on a CPU two of them outrun one of two threads",
     )
+    return parser
+
+
+def main() -> None:
+    parser = _parser()
     args = parser.parse_args()
-    for name, most in (("text_share", 0.9), ("forced", 1.0)):
+    for name, most in (("text_share", 0.9), ("forced", 1.0), ("forced_end", 1.0)):
         if not 0 <= getattr(args, name) <= most:
             parser.error(
                 f"--{name.replace('_', '-')} is {getattr(args, name)}; allowed: 0 to {most}"
