@@ -71,6 +71,40 @@ def test_strength_and_seed_reach_the_picture(open_page: OpenPage) -> None:
     drawer.wait_until(lambda: drawer.picture() == locked)
 
 
+@pytest.mark.parametrize(
+    ("name", "typed", "drawn"),
+    [
+        ("strength", "7", 1),
+        ("strength", "0", 0.05),
+        ("seed", "-5", 0),
+        ("seed", "99999999999", 2**32 - 1),
+        ("seed", "3.7", 4),
+    ],
+)
+def test_a_number_that_cannot_be_gives_way_to_the_one_drawn_with(
+    open_page: OpenPage, name: str, typed: str, drawn: float
+) -> None:
+    drawer = open_page()
+    box = drawer.page.locator(f"#{name} input[type=number]")
+    box.fill(typed)
+    drawer.wait_until(lambda: drawer.request()[name] == drawn)
+    box.press("Tab")
+    drawer.wait_until(lambda: float(box.input_value()) == drawn)
+    assert drawer.complaints == []
+    box.fill("0.5" if name == "strength" else "12")
+    drawer.wait_until(lambda: drawer.request()[name] == (0.5 if name == "strength" else 12))
+
+
+def test_a_box_left_empty_shows_the_seed_again(open_page: OpenPage) -> None:
+    drawer = open_page()
+    box = drawer.page.locator("#seed input")
+    box.fill("123")
+    drawer.wait_until(lambda: drawer.request()["seed"] == 123)
+    box.fill("")
+    box.press("Tab")
+    drawer.wait_until(lambda: box.input_value() == "123")
+
+
 def test_an_unlocked_seed_changes_with_each_stroke(open_page: OpenPage) -> None:
     drawer = open_page()
     drawer.page.locator("#seed-lock input").uncheck()

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from harness.app_process import START_WITHIN_S, AppProcess
@@ -147,6 +147,14 @@ def test_over_http_width_and_height_are_named_or_a_side_as_ever(server_url: str)
     assert size_of(*start, 0, "") == (256, 256)
     with pytest.raises(AppError, match=r"width is 700\.5; allowed: a multiple of 8 from 64"):
         size_of(*start, 0, "large", 700.5, 384)
+
+
+def test_over_http_a_file_that_is_no_picture_is_told_so(server_url: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a red car")
+    client = Client(server_url, verbose=False)
+    wrong = handle_file(str(tmp_path / "notes.txt"))
+    with pytest.raises(AppError, match=r"image is .9 bytes.; allowed: a JPEG, PNG or WebP"):
+        client.predict("a kite", wrong, api_name="/generate")
 
 
 def test_over_http_a_new_client_is_not_a_new_account(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_there_are_enough_examples_and_all_are_sound() -> None:
     examples = read_examples(EXAMPLES)
     assert len(examples) >= 8
     assert len(examples) == len(list(EXAMPLES.glob("*.json")))
+    assert examples[0]["title"] == "House and sun", "what a new page opens with"
 
 
 def test_a_damaged_example_is_left_out(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from turbo_ui.web.roster import Roster
 log = logging.getLogger(__name__)
 
 EXAMPLES = ASSETS / "examples"
+OPENING = "house-and-sun"
 EXAMPLES_URL = "/turbo-ui/examples"
 NOTICE = Path(DOODLE.source) / "NOTICE.md"
 
@@ -60,9 +61,10 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
 
 
 def read_examples(folder: Path) -> list[dict[str, Any]]:
-    """The example drawings in a folder, by file name; a damaged one is left out."""
+    """The example drawings in a folder, by file name, but for the one that a new page opens with,
+    which is the first; a damaged one is left out."""
     found: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=lambda path: (path.stem != OPENING, path.name)):
         try:
             example = json.loads(path.read_text("utf-8"))
             _check(example)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.components.image import ImageData
 
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.frames import MAX_SEED
@@ -89,7 +90,7 @@ def _prompt(max_chars: int) -> gr.Textbox:
     return gr.Textbox(
         label="Prompt",
         show_label=False,
-        placeholder="What is it? a lighthouse by the sea, oil painting",
+        placeholder="What is it? two apples on grass",
         lines=2,
         max_lines=2,
         max_length=max_chars,
@@ -170,7 +171,7 @@ def _add_generate(generate: Callable[..., Any]) -> None:
     with gr.Row(visible=False):
         inputs = [
             gr.Textbox(label="prompt"),
-            gr.Image(label="image", type="filepath", image_mode=None),
+            AnyFile(label="image", type="filepath", image_mode=None),
             gr.Number(0.6, label="strength"),
             gr.Number(0, label="seed", precision=0),
             gr.Number(0, label="num_inference_steps (0: the model's own)", precision=0),
@@ -192,6 +193,18 @@ def _add_generate(generate: Callable[..., Any]) -> None:
         concurrency_limit=8,
         trigger_mode="always_last",
     )
+
+
+class AnyFile(gr.Image):
+    """Gradio's image, but what it is given is not opened: of a file that is no picture Gradio tells
+    clients Python's own words, and the event has better ones."""
+
+    is_template = True  # the page and clients see an image
+
+    def preprocess(self, payload: ImageData | None) -> Any:
+        """The file's path; None where there is none."""
+        is_file = payload is not None and not (payload.url or "").startswith("data:")
+        return payload.path if payload and is_file else super().preprocess(payload)
 
 
 def _calls(call: str, argument: str = "") -> str:

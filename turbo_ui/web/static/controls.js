@@ -7,7 +7,8 @@ import { ASPECTS, SQUARE } from "./aspect.js";
 import { NO_MODEL } from "./refine.js";
 import { limitText, sizeFor } from "./size.js";
 
-const MAX_SEED = 2 ** 32 - 1;
+/** The least and the most of each number; what is typed beyond counts as these. */
+const RANGES = { strength: [0.05, 1], seed: [0, 2 ** 32 - 1] };
 const AUTO = "auto";
 
 const DEFAULTS = {
@@ -86,6 +87,14 @@ export class Controls {
     this.onSync();
   }
 
+  /** A number's box that is left shows what is drawn with: not what was typed and cannot be. */
+  correctOnLeave() {
+    document.addEventListener("focusout", ({ target }) => {
+      const name = target.type === "number" && Object.keys(RANGES).find((id) => target.closest(`#${id}`));
+      if (name && (target.value === "" || Number(target.value) !== this.values[name])) this.onSync();
+    });
+  }
+
   /** What does not happen by itself has a button. */
   #showButtons() {
     const { is_live: isLive, is_refine_auto: isAuto, refine } = this.values;
@@ -150,8 +159,9 @@ function cleaned(name, value) {
     case "number": {
       const number = Number(value);
       if (value === null || value === "" || !Number.isFinite(number)) return undefined;
-      if (name === "seed") return Math.min(MAX_SEED, Math.max(0, Math.round(number)));
-      return number;
+      const [least, most] = RANGES[name];
+      const held = Math.min(most, Math.max(least, number));
+      return name === "seed" ? Math.round(held) : held;
     }
     default:
       if (name === "aspect" && !ASPECTS.includes(value)) return undefined;

@@ -21,7 +21,7 @@ export class Lineup {
     const { text, share } = this.status.models(models, active, values.model);
     this.list.show(models, { [refining?.id]: "refines", [active]: "draws" });
     const limit = wished ? this.controls.limitText(wished) : "";
-    this.modelLine.show(wished, wished?.state === "ready" ? limit || `Runs on ${wished.device}` : "");
+    this.modelLine.show(wished, wished?.state === "ready" ? limit || wished.device : "");
     this.refineLine.show(refining, refining ? this.#standing(refining) : "");
     const failed = active ? null : models.find(({ state }) => state === "failed");
     if (failed) this.status.say(failed.text, "error", true);

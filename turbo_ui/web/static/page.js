@@ -79,6 +79,7 @@ class Page {
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
     explain();
     closeListsOnTab();
+    this.controls.correctOnLeave();
     this.#listen();
     this.#restore();
     this.session = new Session(this.base, this.shelf.page, this.#callbacks());
