@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.components.image import ImageData
+from gradio.data_classes import ImageData
 
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.frames import MAX_SEED
