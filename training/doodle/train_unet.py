@@ -245,8 +245,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--forced-end",
         type=float,
-        default=0.0,
-        help="that share at --steps; at 0 the denoiser is on its own there, as it will be",
+        default=0.6,
+        help="that share at --steps; at 0 the denoiser is on its own there, but less sure than it "
+        "will be",
     )
     parser.add_argument("--sheet-every", type=int, default=500)
     parser.add_argument(

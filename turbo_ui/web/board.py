@@ -1,8 +1,8 @@
 """The page's own Gradio components: status line, board, picture, examples, latency strip.
 
-Each is a `gr.HTML` with a constant template and a script that hands the mounted element to our page
-modules. Everything that changes is drawn by those, so Gradio never renders a part again, and no
-text of a user ever goes through a template.
+Each of these is a `gr.HTML` with a constant template and a script that hands the mounted element to
+our page modules. Everything that changes is drawn by those, so Gradio never renders a part again,
+and no text of a user ever goes through a template.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
 STATIC = Path(__file__).parent / "static"
 STATIC_URL = "turbo-ui/static"
@@ -45,3 +46,16 @@ class PagePart(gr.HTML):
 
     def get_block_name(self) -> str:
         return "html"
+
+
+class AnyFile(gr.Image):
+    """Gradio's image, but what it is given is not opened: of a file that is no picture Gradio tells
+    clients Python's own words, and the event has better ones."""
+
+    is_template = True  # the page and clients see an image
+
+    def preprocess(self, payload: ImageData | None) -> Any:
+        """The file's path; None where there is none."""
+        if payload is None or (payload.url or "").startswith("data:"):
+            return super().preprocess(payload)
+        return payload.path

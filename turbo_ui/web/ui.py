@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 from turbo_ui.catalog import DOODLE, ModelSpec
 from turbo_ui.frames import MAX_SEED
 from turbo_ui.live.turns import is_remote
 from turbo_ui.settings import Settings
-from turbo_ui.web.board import STATIC, STATIC_URL, PagePart
+from turbo_ui.web.board import STATIC, STATIC_URL, AnyFile, PagePart
 
 AUTO = "auto"
 NO_MODEL = "none"
@@ -193,18 +192,6 @@ def _add_generate(generate: Callable[..., Any]) -> None:
         concurrency_limit=8,
         trigger_mode="always_last",
     )
-
-
-class AnyFile(gr.Image):
-    """Gradio's image, but what it is given is not opened: of a file that is no picture Gradio tells
-    clients Python's own words, and the event has better ones."""
-
-    is_template = True  # the page and clients see an image
-
-    def preprocess(self, payload: ImageData | None) -> Any:
-        """The file's path; None where there is none."""
-        is_file = payload is not None and not (payload.url or "").startswith("data:")
-        return payload.path if payload and is_file else super().preprocess(payload)
 
 
 def _calls(call: str, argument: str = "") -> str:
