@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 STATIC = Path(__file__).parent / "static"
 STATIC_URL = "turbo-ui/static"
@@ -54,8 +53,12 @@ class AnyFile(gr.Image):
 
     is_template = True  # the page and clients see an image
 
-    def preprocess(self, payload: ImageData | None) -> Any:
-        """The file's path; None where there is none."""
+    def preprocess(self, payload: Any) -> Any:
+        """The file's path; None where there is none.
+
+        Args:
+            payload: Gradio's `ImageData`, or None.
+        """
         if payload is None or (payload.url or "").startswith("data:"):
             return super().preprocess(payload)
         return payload.path
