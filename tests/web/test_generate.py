@@ -157,6 +157,13 @@ def test_over_http_a_file_that_is_no_picture_is_told_so(server_url: str, tmp_pat
         client.predict("a kite", wrong, api_name="/generate")
 
 
+def test_over_http_a_data_url_that_holds_no_picture_is_told_so(server_url: str) -> None:
+    client = Client(server_url, verbose=False)
+    wrong = {"url": "data:image/png;base64,@@@", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match=r"image is 'a data URL'; allowed: one of a JPEG, PNG"):
+        client.predict("a kite", wrong, api_name="/generate")
+
+
 def test_over_http_a_new_client_is_not_a_new_account(tmp_path: Path) -> None:
     """The whole app, with a server elsewhere that draws; each client has a session of its own.
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import gradio as gr
 
+from turbo_ui.errors import InvalidRequest
+
 STATIC = Path(__file__).parent / "static"
 STATIC_URL = "turbo-ui/static"
 
@@ -58,7 +60,14 @@ class AnyFile(gr.Image):
 
         Args:
             payload: Gradio's `ImageData`, or None.
+
+        Raises:
+            gr.Error: a data URL that holds no picture, which Gradio opens.
         """
         if payload is None or (payload.url or "").startswith("data:"):
-            return super().preprocess(payload)
+            try:
+                return super().preprocess(payload)
+            except (OSError, ValueError):
+                error = InvalidRequest("image", "a data URL", "one of a JPEG, PNG or WebP picture")
+                raise gr.Error(error.user_text, print_exception=False) from None
         return payload.path
