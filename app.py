@@ -190,12 +190,26 @@ def check_port(host: str, port: int) -> None:
             raise InvalidSetting("port", port, allowed) from None
 
 
+def check_device(device: str) -> None:
+    """Before the port opens: without the device that was asked for no model can ever be had. Only
+    a name costs the import of torch; auto and cpu are always here.
+
+    Raises:
+        InvalidRequest: that device is not here.
+    """
+    if device not in ("auto", "cpu"):
+        from turbo_ui.backends import compute
+
+        compute.choose(device)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         chosen = settings.read(sys.argv[1:] if argv is None else argv)
         check_port(chosen.host, chosen.port)
+        check_device(chosen.device)
         App(chosen).run()
     except TurboUIError as error:
         print(f"Turbo UI: {error.user_text}", file=sys.stderr)

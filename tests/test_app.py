@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 
 from app import App, Console, check_port, main
 from harness.app_process import AppProcess
@@ -172,6 +173,16 @@ def test_a_remote_model_that_cannot_do_what_is_asked_ends_the_start(
 ) -> None:
     assert main([*arguments, "--port", "0"]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_device_that_is_not_here_ends_the_start(
+    device: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--device", device, "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert f"device is '{device}'; allowed: auto, cpu (0 CUDA devices are here)" in said
 
 
 def test_a_pickle_is_refused_with_the_reason_and_the_app_draws(tmp_path: Path) -> None:

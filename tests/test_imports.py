@@ -18,7 +18,8 @@ PACKAGE = ROOT / "turbo_ui"
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "remote_settings": set(),
-    "settings": {"errors", "remote_settings"},
+    "bounds": set(),
+    "settings": {"bounds", "errors", "remote_settings"},
     "checks": {"errors"},
     "frames": {"errors", "checks"},
     "imaging": {"errors", "frames"},

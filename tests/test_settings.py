@@ -95,6 +95,30 @@ def test_a_wrong_value_is_named(flag: str, value: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flag", "value", "allowed"),
+    [
+        ("--port", "x", "a whole number from 0 to 65535"),
+        ("--port", "70000", "a whole number from 0 to 65535"),
+        ("--max-stop-s", "0", "a number above 0 and up to 60"),
+        ("--max-device-memory-bytes", "5", "a whole number of at least 1000000"),
+        ("--vae", "none", "auto, full, tiny"),
+        ("--api-key", "", "text, not empty"),
+        ("--remote-model", "", "name, at most 200 characters, not empty"),
+        ("--remote-base-url", "ftp://a.example", "http or https address, no login, no ? in it"),
+        (
+            "--remote-fields",
+            "steps",
+            "names, by commas (steps is none of strength, seed, num_inference_steps)",
+        ),
+    ],
+)
+def test_what_a_setting_may_be_is_said_in_words(flag: str, value: str, allowed: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        settings.read([flag, value])
+    assert caught.value.allowed == allowed
+
+
+@pytest.mark.parametrize(
     ("value", "sizes_px"),
     [
         ("1024", ((1024, 1024),)),

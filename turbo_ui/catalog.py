@@ -48,6 +48,8 @@ class ModelSpec:
         how_to_get: what a person has to do before it can be had, in sentences; may be empty.
         memory_bytes: about what it takes on a GPU, with all of its parts there in numbers of two
             bytes, and working with them.
+        words_url: address of a list of the words that it was taught, on the app's own server; empty
+            where it knows what people say of anything.
         is_gated: the hub gives it out only to people who accepted its licence.
         is_embedded: it comes with this project and needs no download.
         is_provisional: what it is, and how large, its repository has not told yet: it passes for a
@@ -76,6 +78,7 @@ class ModelSpec:
     attribution: str = ""
     how_to_get: str = ""
     memory_bytes: int = 0
+    words_url: str = ""
     is_gated: bool = False
     is_embedded: bool = False
     is_provisional: bool = False
@@ -83,6 +86,12 @@ class ModelSpec:
     takes_sketch: bool = True
     tiny_vae: str | None = None
     tiny_vae_revision: str | None = None
+
+    @property
+    def weights_bytes(self) -> int:
+        """About what its weights take in numbers of two bytes, as they are downloaded; 0 where
+        `memory_bytes` is not known."""
+        return round(self.memory_bytes / (1 + WORK_SHARE))
 
     @property
     def sizes_px(self) -> tuple[int, ...]:
@@ -136,6 +145,7 @@ DOODLE = ModelSpec(
     licence="MIT",
     licence_url="turbo-ui/doodle/NOTICE.md",
     memory_bytes=150_000_000,
+    words_url="turbo-ui/doodle/words.json",
     is_embedded=True,
 )
 

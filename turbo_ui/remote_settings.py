@@ -33,7 +33,7 @@ class RemoteSettings(BaseSettings):
 
     remote_base_url: str | None = setting(
         None,
-        "http or https address",
+        "http or https address, no login, no ? in it",
         "An OpenAI-compatible images API, such as https://api.example.com/v1. Where it is set, the "
         "model remote is on offer.",
         pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$",

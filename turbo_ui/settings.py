@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 from pydantic import SecretStr, ValidationError, field_validator
 
+from turbo_ui import bounds
 from turbo_ui.errors import InvalidSetting
 from turbo_ui.remote_settings import ENV_PREFIX, RemoteSettings, by_commas, setting
 
@@ -306,9 +307,11 @@ def _invalid(error: ValidationError) -> InvalidSetting:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     name = name.lower().removeprefix(ENV_PREFIX.lower())
-    unit = _unit(name) if name in Settings.model_fields else ""
-    reason = first["msg"][0].lower() + first["msg"][1:]
     # a password must not end up in a log
     is_secret = name in SECRETS or "@" in str(first["input"])
     value = "***" if is_secret else first["input"]
-    return InvalidSetting(name, value, f"{unit} ({reason})" if unit else reason)
+    if name not in Settings.model_fields:
+        return InvalidSetting(name, value, first["msg"])
+    allowed = bounds.allowed(Settings.model_fields[name], _unit(name))
+    own_words = first.get("ctx", {}).get("error")  # of a validator of ours, which knows the reason
+    return InvalidSetting(name, value, f"{allowed} ({own_words})" if own_words else allowed)

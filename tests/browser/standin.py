@@ -146,6 +146,7 @@ def catalog() -> tuple[ModelSpec, ...]:
         title="Large",
         is_embedded=False,
         memory_bytes=LARGE_BYTES,
+        words_url="",
         default_size_px=512,
         max_size_px=1024,
     )

@@ -34,6 +34,7 @@ def test_exporting_what_was_unpacked_gives_the_shipped_weights(
         first, second = load_file(export.FOLDER / name), load_file(again / name)
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
+    assert (again / "words.json").read_bytes() == (export.FOLDER / "words.json").read_bytes()
     texts = ["a red car under a tree", "zebra"]
     tokenizers = [CLIPTokenizer.from_pretrained(f / "tokenizer") for f in (export.FOLDER, again)]
     assert tokenizers[0](texts)["input_ids"] == tokenizers[1](texts)["input_ids"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.fakes import FakeBackend, ready_switchboard
-from turbo_ui.catalog import CATALOG, DOODLE
+from turbo_ui.catalog import CATALOG, DOODLE, SD_TURBO
+from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.web import routes, ui
 from turbo_ui.web.board import STATIC, PagePart
 from turbo_ui.web.roster import Roster
@@ -102,6 +104,27 @@ def test_the_embedded_models_licence_can_be_read() -> None:
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert "Permission is hereby granted, free of charge" in answer.text
     assert "Microsoft Corporation" in answer.text, "those whose pictures it was trained on, too"
+
+
+def test_the_words_that_the_embedded_model_knows_can_be_read() -> None:
+    roster = Roster(ready_switchboard(FakeBackend(spec=DOODLE)))
+    (entry,) = roster.to_json(None)["models"]
+    with TestClient(Starlette(routes=routes.build(roster))) as client:
+        things, places = client.get(f"/{entry['words_url']}").json()
+    assert (things["title"], things["is_added"], places["is_added"]) == ("Things", False, True)
+    assert {"cat", "sailboat"} < set(things["words"])
+    assert {"on grass", "night sky"} < set(places["words"])
+
+
+def test_what_a_model_takes_is_told_of_those_that_are_downloaded() -> None:
+    unsure = replace(SD_TURBO, id="unsure", is_provisional=True)
+    catalog = (DOODLE, SD_TURBO, unsure)
+    switchboard = Switchboard(catalog, lambda spec, report: FakeBackend(spec=spec))
+    entries = Roster(switchboard).to_json(None)["models"]
+    told = [(entry["weights_bytes"], entry["memory_bytes"]) for entry in entries]
+    assert told == [(None, None), (SD_TURBO.weights_bytes, 3_000_000_000), (None, None)]
+    assert SD_TURBO.weights_bytes == pytest.approx(2.58e9, rel=0.01), "as the hub's files are"
+    assert [entry["words_url"] for entry in entries[1:]] == ["", ""]
 
 
 def test_there_are_enough_examples_and_all_are_sound() -> None:

@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 from training.doodle import run
-from training.doodle.data import ROOT
+from training.doodle.backgrounds import BACKGROUNDS
+from training.doodle.data import ROOT, read_names
 from training.doodle.model import export
 from training.doodle.pool import freeze_autoencoder
 from training.doodle.train_decoder import load_unet
@@ -28,6 +29,17 @@ def write_checksums(folder: Path) -> None:
     (folder / "checksums.json").write_text(json.dumps(sums, indent=2) + "\n")
 
 
+def write_words(folder: Path) -> None:
+    """The words that it was taught, for people who ask what they may draw: `words.json`."""
+    things = sorted({names[0] for names in read_names().values()}, key=str.lower)
+    places = [each.phrases[0] for each in BACKGROUNDS]
+    groups = [
+        {"title": "Things", "words": things, "is_added": False},
+        {"title": "Places and backgrounds", "words": places, "is_added": True},
+    ]
+    (folder / "words.json").write_text(json.dumps(groups, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER)
@@ -38,6 +50,7 @@ def main() -> None:
     tokenizer, text_encoder = load_text_encoder()
     export(args.out, vae.float(), load_unet(), text_encoder, tokenizer)
     write_checksums(args.out)
+    write_words(args.out)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"{args.out}: {size / 1e6:.1f} MB")
 

@@ -97,6 +97,8 @@ class Roster:
 
     def _entry(self, spec: ModelSpec, state: ModelState) -> dict[str, Any]:
         backend = self.switchboard.ready(spec.id)
+        # what comes with the app is small, what is elsewhere takes nothing here
+        is_large = spec.memory_bytes > 0 and not (spec.is_embedded or spec.is_provisional)
         return {
             "id": spec.id,
             "title": spec.title,
@@ -118,6 +120,9 @@ class Roster:
             "max_size_px": spec.max_size_px,
             "size_step_px": spec.size_step_px,
             "only_sizes_px": spec.only_sizes_px or None,
+            "weights_bytes": spec.weights_bytes if is_large else None,
+            "memory_bytes": spec.memory_bytes if is_large else None,
+            "words_url": spec.words_url,
             "licence": spec.licence,
             "licence_url": spec.licence_url,
             "attribution": spec.attribution,

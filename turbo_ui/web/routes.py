@@ -23,6 +23,7 @@ EXAMPLES = ASSETS / "examples"
 OPENING = "house-and-sun"
 EXAMPLES_URL = "/turbo-ui/examples"
 NOTICE = Path(DOODLE.source) / "NOTICE.md"
+WORDS = Path(DOODLE.source) / "words.json"
 
 
 class PageFiles(StaticFiles):
@@ -45,6 +46,9 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
         # as plain text: a browser would save Markdown and not show it
         return FileResponse(NOTICE, media_type="text/plain; charset=utf-8")
 
+    async def words(request: Request) -> Response:
+        return FileResponse(WORDS, headers={"Cache-Control": "no-cache"})
+
     async def healthz(request: Request) -> Response:
         is_ready = roster.is_ready()
         answer: dict[str, Any] = {"is_ready": is_ready, **roster.to_json(None)}
@@ -56,6 +60,7 @@ def build(roster: Roster, examples_folder: Path = EXAMPLES) -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route(EXAMPLES_URL, list_examples),
         Route(f"/{DOODLE.licence_url}", notice),
+        Route(f"/{DOODLE.words_url}", words),
         Mount(f"/{STATIC_URL}", PageFiles(directory=STATIC)),
     ]
 

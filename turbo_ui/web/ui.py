@@ -46,7 +46,9 @@ STYLES = ("turbo", "stage", "picture", "latency", "panels", "models", "small")
 HEAD = "\n".join(
     [
         *(f'<link rel="stylesheet" href="{STATIC_URL}/{name}.css">' for name in STYLES),
-        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">',
+        # a keyboard on the screen makes the page shorter, so that the picture stays above it
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, '
+        'interactive-widget=resizes-content">',
         # asked for early, all at once: else each import would wait for the one before it
         *(f'<link rel="modulepreload" href="{STATIC_URL}/{name}.js">' for name in MODULES),
         f'<link rel="modulepreload" href="{STATIC_URL}/vendor/konva/konva.min.js">',

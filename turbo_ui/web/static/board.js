@@ -12,9 +12,10 @@ const MIN_STEP = 0.6; // board pixels: nearer points only add work
 const MOVED = "onpointerrawupdate" in globalThis ? "pointerrawupdate" : "pointermove";
 const PALM_MS = 3000; // for so long after a pen was seen, what touches is the hand that holds it
 
-/** Draws with pointer, pen and touch; calls `onInk(eventTime)` for each change of what is seen. */
+/** Draws with pointer, pen and touch; calls `onInk(eventTime)` for each change of what is seen. For `onAsked` see
+ * `BoardDocument`. */
 export class Board {
-  constructor(host, { onBegin, onInk, onDocument, onSettled }) {
+  constructor(host, { onAsked, onBegin, onInk, onDocument, onSettled }) {
     this.host = host;
     this.onBegin = onBegin;
     this.onInk = onInk;
@@ -23,11 +24,12 @@ export class Board {
     this.active = null;
     this.penAt = -Infinity; // when a pen was seen last, drawing or hovering
     this.hover = null; // the newest pointer event over the board
-    this.document = new BoardDocument(() => {
+    const changed = () => {
       onDocument(this.document);
       this.#fit();
       this.#drawSettled();
-    });
+    };
+    this.document = new BoardDocument(changed, onAsked);
     this.#buildStage();
     this.#listen();
   }
@@ -55,8 +57,8 @@ export class Board {
     this.#edit(() => this.document.reshape(aspect));
   }
 
-  replaceAll(objects) {
-    this.#edit(() => this.document.replaceAll(objects));
+  replaceAll(objects, asked) {
+    this.#edit(() => this.document.replaceAll(objects, asked));
   }
 
   #edit(action) {

@@ -5,7 +5,7 @@
 
 import { ASPECTS, SQUARE } from "./aspect.js";
 import { NO_MODEL } from "./refine.js";
-import { limitText, sizeFor } from "./size.js";
+import { limitText, sidesOf, sizeFor } from "./size.js";
 
 /** The least and the most of each number; what is typed beyond counts as these. */
 const RANGES = { strength: [0.05, 1], seed: [0, 2 ** 32 - 1] };
@@ -87,6 +87,18 @@ export class Controls {
     this.onSync();
   }
 
+  /** Goes along with a step of the board from some values to others; what was changed since stays. */
+  follow(from, to) {
+    const isUnchanged = ([name]) => this.values[name] === from[name];
+    this.show(Object.fromEntries(Object.entries(to).filter(isUnchanged)));
+  }
+
+  /** The user chose words elsewhere than in their box. */
+  say(prompt) {
+    this.show({ prompt });
+    this.onChange("prompt", prompt);
+  }
+
   /** A number's box that is left shows what is drawn with: not what was typed and cannot be. */
   correctOnLeave() {
     document.addEventListener("focusout", ({ target }) => {
@@ -99,7 +111,19 @@ export class Controls {
   #showButtons() {
     const { is_live: isLive, is_refine_auto: isAuto, refine } = this.values;
     document.body.classList.toggle("is-not-live", !isLive);
+    document.body.classList.toggle("has-refiner", refine !== NO_MODEL);
     document.body.classList.toggle("is-refined-by-hand", !isAuto && refine !== NO_MODEL);
+  }
+
+  /** Lists the sizes that a model draws, and the one that is wished for, whoever draws it. */
+  offerSizes(model) {
+    const { size } = this.values;
+    const sides = new Set(sidesOf(model));
+    if (size !== AUTO) sides.add(Number(size));
+    const offered = [...sides].sort((a, b) => a - b).map(String);
+    if (String(offered) === String(this.sizes)) return;
+    this.sizes = offered;
+    this.onSync();
   }
 
   /** Leaves the model to the server again, as when the chosen one cannot be had. */
@@ -114,8 +138,11 @@ export class Controls {
 
   /** In the order in which the page's Python names the components. */
   forGradio() {
-    const { prompt, model, refine, strength, seed, is_seed_locked, steps, aspect, size } = this.values;
+    const { prompt, model, refine, strength, seed, is_seed_locked, steps, aspect } = this.values;
     const { is_live, is_refine_auto } = this.values;
+    const choices = this.sizes && [["Auto", AUTO], ...this.sizes.map((side) => [side, side])];
+    const { size: wish } = this.values;
+    const size = choices ? { __type__: "update", value: wish, choices } : wish;
     return [prompt, model, refine, strength, seed, is_seed_locked, steps, aspect, size, is_live, is_refine_auto];
   }
 

@@ -11,15 +11,19 @@ import { ASPECTS, BOARD_PX, SQUARE } from "./aspect.js";
 export const MAX_UNDO = 200;
 const FORMAT = 1;
 
-/** The board's aspect and the objects on it, with undo and redo. `onChange` is called after each change. */
+/**
+ * The board's aspect and the objects on it, with undo and redo. `onChange` is called after each change, and before it
+ * `onAsked(from, to)` where the step also changed what the picture is asked for with, in the direction it is taken.
+ */
 export class BoardDocument {
-  constructor(onChange = () => {}) {
+  constructor(onChange = () => {}, onAsked = () => {}) {
     this.aspect = SQUARE;
     this.objects = [];
     this.done = [];
     this.undone = [];
     this.nextId = 1;
     this.onChange = onChange;
+    this.onAsked = onAsked;
   }
 
   get isEmpty() {
@@ -46,10 +50,10 @@ export class BoardDocument {
     if (!this.isEmpty) this.#apply({ removed: this.objects, added: [] });
   }
 
-  /** Puts other objects in place of all that is there, as one step. */
-  replaceAll(objects) {
+  /** Puts other objects in place of all that is there, as one step; `asked`: the values before and with it. */
+  replaceAll(objects, asked) {
     const added = objects.map((object) => Object.freeze({ ...object, id: this.nextId++ }));
-    this.#apply({ removed: this.objects, added });
+    this.#apply({ removed: this.objects, added, asked });
   }
 
   /** Gives the board another shape; no object changes. What is beyond its edges then is kept. */
@@ -65,6 +69,7 @@ export class BoardDocument {
     // what a step removes is always the whole board, so what comes back goes below what stayed
     this.objects = [...step.removed, ...this.objects.filter((object) => !gone.has(object.id))];
     this.aspect = step.aspects?.[0] ?? this.aspect;
+    if (step.asked) this.onAsked(step.asked[1], step.asked[0]);
     this.onChange();
     return true;
   }
@@ -87,6 +92,7 @@ export class BoardDocument {
   #take(step) {
     this.objects = after(this.objects, step);
     this.aspect = step.aspects?.[1] ?? this.aspect;
+    if (step.asked) this.onAsked(step.asked[0], step.asked[1]);
     this.onChange();
   }
 
@@ -96,7 +102,7 @@ export class BoardDocument {
     const note = (objects) => objects.map((object) => (byId.set(object.id, object), object.id));
     const shown = note(this.objects);
     const steps = (list) =>
-      list.map(({ removed, added, aspects }) => [note(removed), note(added), ...(aspects ? [aspects] : [])]);
+      list.map(({ removed, added, aspects, asked }) => [note(removed), note(added), aspects ?? null, asked ?? null]);
     const done = withHistory ? steps(this.done) : [];
     const undone = withHistory ? steps(this.undone) : [];
     const { aspect, nextId } = this;
@@ -113,9 +119,9 @@ export class BoardDocument {
         return byId.get(id);
       });
     const steps = (list) =>
-      list.map(([removed, added, aspects]) => {
-        const step = { removed: find(removed), added: find(added) };
-        return aspects ? { ...step, aspects: aspects.map(known) } : step;
+      list.map(([removed, added, aspects, asked]) => {
+        const step = { removed: find(removed), added: find(added), aspects: aspects?.map(known) };
+        return asked?.every?.((values) => values instanceof Object) ? { ...step, asked } : step;
       });
     const aspect = known(data.aspect);
     const [shown, done, undone] = [find(data.shown), steps(data.done), steps(data.undone)];

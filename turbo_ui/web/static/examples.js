@@ -7,11 +7,10 @@ import { PAPER } from "./sketch.js";
 
 const THUMBNAIL_PX = 144;
 
-/** Fills the row from the server's list; `onPick(example)` gets { title, prompt, strength, objects }. */
+/** Fills the row from the server's list of { title, prompt, strength, strokes }. */
 export class Examples {
-  constructor(root, onPick) {
-    this.root = root;
-    this.onPick = onPick;
+  constructor(root, board, controls) {
+    Object.assign(this, { root, board, controls });
     this.list = [];
   }
 
@@ -23,6 +22,20 @@ export class Examples {
       objects: example.strokes.map(strokeFromExample),
     }));
     this.root.replaceChildren(...this.list.map((example) => this.#button(example)));
+  }
+
+  /** Puts one on the board, its prompt and strength beside it: one step, which undo takes back whole. */
+  pick({ objects, prompt, strength }) {
+    const { values } = this.controls;
+    const before = { prompt: values.prompt, strength: values.strength };
+    this.board.replaceAll(objects, [before, { prompt, strength: strength ?? values.strength }]);
+  }
+
+  /** The first one, where nobody drew or typed while it came. */
+  open() {
+    const { document: drawn, active } = this.board;
+    const isUntouched = drawn.isEmpty && !active && !this.controls.values.prompt;
+    if (isUntouched && this.list.length) this.pick(this.list[0]);
   }
 
   #button(example) {
@@ -40,7 +53,7 @@ export class Examples {
     const title = document.createElement("span");
     title.textContent = example.title;
     button.append(canvas, title);
-    button.addEventListener("click", () => this.onPick(example));
+    button.addEventListener("click", () => this.pick(example));
     return button;
   }
 }

@@ -1,14 +1,20 @@
 // Shows which model draws, which refines, and how each stands: header, boxes, empty sheet, list.
 
 import { ModelLine, ModelList, ON_ITS_WAY } from "./models.js";
+import { behind, Words } from "./words.js";
 
 /** `load(id)` is asked to load a model; what is shown comes from the server and from the controls. */
 export class Lineup {
   constructor({ header, modelLine, refineLine, status, picture, controls, load }) {
     Object.assign(this, { status, picture, controls });
     this.list = new ModelList(header.querySelector("dialog"), header.querySelector("[data-model]"), load);
-    this.modelLine = new ModelLine(modelLine, load);
-    this.refineLine = new ModelLine(refineLine, load);
+    this.words = new Words(header.querySelector(".word-list"), {
+      onPick: (word, isAdded) => controls.say(isAdded ? behind(controls.values.prompt, word) : word),
+      onError: (text) => status.say(text, "error"),
+    });
+    const showWords = (model) => this.words.show(model);
+    this.modelLine = new ModelLine(modelLine, load, showWords);
+    this.refineLine = new ModelLine(refineLine, load, showWords);
     this.canRefine = true; // refines travel over the live lane alone
   }
 
@@ -20,6 +26,7 @@ export class Lineup {
     const wished = models.find(({ id }) => id === values.model) ?? drawing;
     const { text, share } = this.status.models(models, active, values.model);
     this.list.show(models, { [refining?.id]: "refines", [active]: "draws" });
+    if (wished) this.controls.offerSizes(wished);
     const limit = wished ? this.controls.limitText(wished) : "";
     this.modelLine.show(wished, wished?.state === "ready" ? limit || wished.device : "");
     this.refineLine.show(refining, refining ? this.#standing(refining) : "");

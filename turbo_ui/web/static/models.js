@@ -84,20 +84,22 @@ export class ModelList {
 
 /** The lines under a box: how its model stands, its licence, and a button where it has to be asked for. */
 export class ModelLine {
-  constructor(part, onLoad) {
+  constructor(part, onLoad, onWords) {
     const root = part.querySelector(".model-line");
     this.root = root;
     this.text = root.querySelector("[data-text]");
     this.ask = root.querySelector("[data-ask]");
     this.bar = root.querySelector(".model-bar");
     this.licence = root.querySelector(".model-licence");
-    this.ask.addEventListener("click", () => onLoad(this.id));
+    this.words = root.querySelector("[data-words]");
+    this.ask.addEventListener("click", () => onLoad(this.model.id));
+    this.words.addEventListener("click", () => onWords(this.model));
   }
 
   /** `standing` says what is going on where that is more than the model's own state. */
   show(model, standing = "") {
     this.root.classList.toggle("is-empty", !model);
-    this.id = model?.id ?? null;
+    this.model = model;
     if (!model) return;
     this.root.dataset.state = model.state;
     const text = ON_ITS_WAY.includes(model.state) ? bytesText(model) || model.text : model.text;
@@ -107,6 +109,7 @@ export class ModelLine {
     put(this.ask, ASK[model.state] ?? "");
     showShare(this.bar, model);
     showLicence(this.licence, model);
+    this.words.hidden = !model.words_url;
   }
 }
 
@@ -133,6 +136,8 @@ function factsOf(model) {
   // of what its repository has not told yet nothing is said
   const facts = model.is_provisional ? [] : [`${sizesOf(model)} px`];
   if (model.device) facts.push(model.device);
+  if (model.weights_bytes) facts.push(`${size(model.weights_bytes)} of weights`);
+  if (model.memory_bytes) facts.push(`about ${size(model.memory_bytes)} of memory`);
   if (model.file_hash) facts.push(`AutoV2 ${model.file_hash}`);
   if (model.is_remote) facts.push("runs elsewhere, only to refine");
   if (!model.takes_sketch) facts.push("draws from the prompt alone: the board is not sent");

@@ -47,6 +47,7 @@ class Page {
     });
     const boardRoot = parts.board.element;
     this.board = new Board(boardRoot.querySelector(".board-host"), {
+      onAsked: (from, to) => this.controls.follow(from, to),
       onInk: (eventTime) => this.#inked(eventTime),
       onBegin: () => this.controls.values.is_seed_locked || this.controls.rollSeed(),
       onDocument: (boardDocument) => this.#boardChanged(boardDocument),
@@ -54,7 +55,7 @@ class Page {
     });
     this.requests = new Requests(this);
     this.toolbar = new Toolbar(boardRoot.querySelector(".board-tools"), this.board);
-    this.examples = new Examples(parts.examples.element.querySelector(".examples-row"), (each) => this.#pick(each));
+    this.examples = new Examples(parts.examples.element.querySelector(".examples-row"), this.board, this.controls);
     this.refiner = new Refiner({
       isAllowed: () => this.#canRefine(),
       isAutomatic: () => this.controls.values.is_refine_auto,
@@ -290,13 +291,7 @@ class Page {
         this.status.say(`The saved board could not be read (${error.message}). A new one is started.`, "error");
       }
     }
-    examples.then(() => this.board.document.isEmpty && !this.board.active && this.#pick(this.examples.list[0])).catch(() => {});
-  }
-
-  #pick(example) {
-    if (!example) return;
-    this.controls.show({ prompt: example.prompt, strength: example.strength });
-    this.board.replaceAll(example.objects);
+    examples.then(() => this.examples.open()).catch(() => {});
   }
 
   #state(withHistory) {

@@ -4,6 +4,7 @@ import { paperOf, ratioOf } from "./aspect.js";
 
 const SHAPE_WEIGHT = 4; // a shape that is missed is seen sooner than a size that is
 const ALIKE = 1e-9; // sizes that miss a wish equally but for rounding, such as one and the same turned
+const LISTED_PX = 64; // sides between its multiples are not worth a place in a list
 const STRETCH = 0.08; // so much at most a sketch is stretched to fill a picture whose sides are rounded
 
 /**
@@ -15,6 +16,13 @@ export function sizeFor(model, side, aspect) {
   if (model.only_sizes_px) return nearest(model.only_sizes_px, side, ratio);
   // an upright picture is a wide one turned, whatever is rounded
   return ratio < 1 ? wideSize(model, side, 1 / ratio).reverse() : wideSize(model, side, ratio);
+}
+
+/** The sides of the squares that a model draws, as far as they are worth a place in a list. */
+export function sidesOf({ min_size_px: min, max_size_px: max, only_sizes_px: only }) {
+  if (only) return only.filter(([width, height]) => width === height).map(([width]) => width);
+  const first = Math.ceil(min / LISTED_PX) * LISTED_PX;
+  return Array.from({ length: Math.floor((max - first) / LISTED_PX) + 1 }, (_, i) => first + i * LISTED_PX);
 }
 
 function wideSize(model, side, ratio) {

@@ -1,0 +1,163 @@
+"""What the page offers beside the board: examples, words, sizes, a picture that stays in sight."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator
+
+from harness.drawer import Drawer, OpenPage
+
+
+def example(drawer: Drawer, index: int) -> Locator:
+    return drawer.page.locator(".example").nth(index)
+
+
+def words(drawer: Drawer) -> Locator:
+    return drawer.page.locator("#model-state [data-words]")
+
+
+def offered(drawer: Drawer, box: str) -> list[str]:
+    """The titles in the list of a box."""
+    drawer.page.locator(f"{box} input").click()
+    titles = drawer.page.locator(f"{box} [role=option]").all_inner_texts()
+    drawer.page.keyboard.press("Tab")
+    return [title.replace("✓", "").strip() for title in titles]
+
+
+def test_undo_takes_an_example_back_together_with_its_words(open_page: OpenPage) -> None:
+    drawer = open_page()
+    own = "my own words"
+    drawer.prompt().fill(own)
+    drawer.wait_until(lambda: drawer.request()["prompt"] == own)
+    board = drawer.board()["shown"]
+    example(drawer, 3).click()
+    drawer.wait_until(lambda: drawer.prompt().input_value() != own)
+    theirs = drawer.prompt().input_value()
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.prompt().input_value() == own)
+    assert drawer.board()["shown"] == board
+    drawer.wait_until(lambda: drawer.request()["prompt"] == own)
+    drawer.tool("redo").click()
+    drawer.wait_until(lambda: drawer.prompt().input_value() == theirs)
+    drawer.page.wait_for_timeout(400)
+    drawer.reload()
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.prompt().input_value() == own)
+    assert drawer.complaints == []
+
+
+def test_words_that_were_typed_since_stay_when_an_example_is_taken_back(
+    open_page: OpenPage,
+) -> None:
+    drawer = open_page()
+    objects = drawer.num_objects()
+    example(drawer, 3).click()
+    drawer.prompt().fill("typed later")
+    drawer.page.wait_for_timeout(200)
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.num_objects() == objects)
+    drawer.page.wait_for_timeout(300)
+    assert drawer.prompt().input_value() == "typed later"
+
+
+@pytest.mark.parametrize("asked", [3, [1], [None, {}], [{"prompt": 5}, {"prompt": ["x"]}]])
+def test_a_kept_step_with_damaged_words_can_be_undone(open_page: OpenPage, asked: object) -> None:
+    drawer = open_page()
+    example(drawer, 3).click()
+    drawer.page.wait_for_timeout(500)
+    drawer.page.evaluate(
+        "(asked) => { const key = Object.keys(localStorage).find((key) => /board/.test(key));"
+        " const state = JSON.parse(localStorage[key]); state.board.done.at(-1)[3] = asked;"
+        " window.turboUI.keeping.now = () => {}; localStorage[key] = JSON.stringify(state); }",
+        asked,
+    )
+    drawer.reload()
+    objects = drawer.num_objects()
+    drawer.tool("undo").click()
+    drawer.wait_until(lambda: drawer.num_objects() != objects)
+    drawer.wait_for_rest()
+    assert drawer.complaints == []
+
+
+def test_what_the_model_knows_is_one_click_from_the_prompt(open_page: OpenPage) -> None:
+    drawer = open_page()
+    words(drawer).click()
+    dialog = drawer.page.locator(".word-list")
+    dialog.get_by_role("heading", name="What Doodle knows").wait_for()
+    assert dialog.locator("[data-word]").count() > 300
+    drawer.page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    for word, prompt in (
+        ("owl", "owl"),
+        ("on grass", "owl on grass"),
+        ("night sky", "owl on grass, night sky"),
+        ("fox", "fox"),
+    ):
+        words(drawer).click()
+        dialog.locator(f"[data-word='{word}']").click()
+        assert not dialog.is_visible()
+        drawer.wait_until(lambda prompt=prompt: drawer.request()["prompt"] == prompt)
+        assert drawer.prompt().input_value() == prompt
+    assert drawer.complaints == []
+
+
+def test_a_list_of_words_that_does_not_come_is_told(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.page.route("**/words.json", lambda route: route.fulfill(status=503))
+    words(drawer).click()
+    drawer.page.get_by_text("What Doodle knows could not be loaded (503).").wait_for()
+    assert not drawer.page.locator(".word-list").is_visible()
+    drawer.page.unroute("**/words.json")
+    words(drawer).click()
+    drawer.page.locator(".word-list [data-word]").nth(300).wait_for()
+
+
+def test_sizes_and_words_are_those_of_the_model(open_page: OpenPage) -> None:
+    drawer = open_page()
+    assert offered(drawer, "#size") == ["Auto", "256"]
+    drawer.choose("#model", "Large")
+    drawer.wait_until(lambda: drawer.stats()["model"] == "large")
+    sides = offered(drawer, "#size")
+    assert sides[:3] == ["Auto", "256", "320"]
+    assert sides[-1] == "1024"
+    assert not words(drawer).is_visible()
+    drawer.choose("#size", "576")
+    drawer.wait_until(lambda: drawer.request()["width"] == 576)
+    drawer.choose("#model", "Doodle")
+    drawer.wait_until(lambda: drawer.stats()["model"] == "doodle")
+    assert offered(drawer, "#size") == ["Auto", "256", "576"], "a wish stays until another one"
+    assert drawer.page.locator("#size input").input_value() == "576"
+    drawer.choose("#size", "Auto")
+    assert offered(drawer, "#size") == ["Auto", "256"]
+    assert drawer.complaints == []
+
+
+def test_refining_at_rest_is_offered_beside_a_model_that_refines(open_page: OpenPage) -> None:
+    drawer = open_page()
+    at_rest = drawer.page.locator("#refine-auto")
+    assert not at_rest.is_visible()
+    drawer.choose("#refine", "Fine")
+    at_rest.wait_for()
+    drawer.choose("#refine", "Nothing")
+    at_rest.wait_for(state="hidden")
+
+
+def test_on_a_phone_the_picture_stays_in_sight_while_words_are_typed(open_page: OpenPage) -> None:
+    drawer = open_page(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    drawer.prompt().tap()
+    drawer.page.set_viewport_size({"width": 390, "height": 450})  # the keyboard
+    drawer.prompt().scroll_into_view_if_needed()
+
+    def box(of: str) -> tuple[float, float]:
+        found = drawer.page.locator(of).bounding_box()
+        assert found is not None
+        return found["y"], found["y"] + found["height"]
+
+    drawer.wait_until(lambda: box("#prompt")[1] <= 450)
+    (top, bottom), (prompt_top, _) = box("#picture"), box("#prompt")
+    assert 0 <= top < bottom <= prompt_top
+    covers = "document.elementFromPoint(195, 100).closest('#picture') !== null"
+    drawer.page.set_viewport_size({"width": 390, "height": 780})
+    drawer.page.evaluate("scrollTo(0, 500)")
+    drawer.wait_for(covers)
+    assert drawer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
