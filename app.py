@@ -20,7 +20,7 @@ from pathlib import Path
 from turbo_ui import catalog, own_models, settings
 from turbo_ui.backends.base import Backend, LoadReport
 from turbo_ui.catalog import DOODLE, SD_TURBO, ModelSpec
-from turbo_ui.errors import InvalidSetting, TurboUIError
+from turbo_ui.errors import InvalidRequest, InvalidSetting, TurboUIError
 from turbo_ui.file_hash import FileHashes
 from turbo_ui.live.budget import Budget
 from turbo_ui.live.engine import Engine
@@ -192,15 +192,22 @@ def check_port(host: str, port: int) -> None:
 
 def check_device(device: str) -> None:
     """Before the port opens: without the device that was asked for no model can ever be had. Only
-    a name costs the import of torch; auto and cpu are always here.
+    a GPU that was named costs the import of torch here.
 
     Raises:
-        InvalidRequest: that device is not here.
+        InvalidSetting: that device is not here, or does not answer.
     """
-    if device not in ("auto", "cpu"):
-        from turbo_ui.backends import compute
+    if device in ("auto", "cpu"):
+        return
+    from turbo_ui.backends import compute
 
+    try:
         compute.choose(device)
+    except InvalidRequest as error:
+        raise InvalidSetting("device", device, error.allowed) from None
+    except RuntimeError as error:
+        allowed = f"auto, cpu, or a device that answers ({error})"
+        raise InvalidSetting("device", device, allowed) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,9 +24,10 @@ def allowed(field: FieldInfo, unit: str) -> str:
 
 def _range(field: FieldInfo) -> str:
     above, least, most = (_bound(field, name) for name in ("gt", "ge", "le"))
-    if most is None:
-        return f"of at least {least}"
-    return f"from {least} to {most}" if above is None else f"above {above} and up to {most}"
+    if least is not None and most is not None:
+        return f"from {least} to {most}"
+    parts = {"above": above, "of at least": least, "up to": most}
+    return " and ".join(f"{words} {bound}" for words, bound in parts.items() if bound is not None)
 
 
 def _bound(field: FieldInfo, name: str) -> Any:

@@ -89,8 +89,8 @@ class ModelSpec:
 
     @property
     def weights_bytes(self) -> int:
-        """About what its weights take in numbers of two bytes, as they are downloaded; 0 where
-        `memory_bytes` is not known."""
+        """About what its weights take in numbers of two bytes; 0 where `memory_bytes` is not
+        known."""
         return round(self.memory_bytes / (1 + WORK_SHARE))
 
     @property

@@ -313,5 +313,6 @@ def _invalid(error: ValidationError) -> InvalidSetting:
     if name not in Settings.model_fields:
         return InvalidSetting(name, value, first["msg"])
     allowed = bounds.allowed(Settings.model_fields[name], _unit(name))
-    own_words = first.get("ctx", {}).get("error")  # of a validator of ours, which knows the reason
+    # of a validator of ours, which knows the reason, and may say the value
+    own_words = None if is_secret else first.get("ctx", {}).get("error")
     return InvalidSetting(name, value, f"{allowed} ({own_words})" if own_words else allowed)

@@ -60,7 +60,10 @@ def test_words_that_were_typed_since_stay_when_an_example_is_taken_back(
     assert drawer.prompt().input_value() == "typed later"
 
 
-@pytest.mark.parametrize("asked", [3, [1], [None, {}], [{"prompt": 5}, {"prompt": ["x"]}]])
+@pytest.mark.parametrize(
+    "asked",
+    [3, [], [1], [{}], [None, {}], [{"prompt": 5}, {"prompt": ["x"]}], [{"model": "x"}, {}]],
+)
 def test_a_kept_step_with_damaged_words_can_be_undone(open_page: OpenPage, asked: object) -> None:
     drawer = open_page()
     example(drawer, 3).click()
@@ -76,6 +79,10 @@ def test_a_kept_step_with_damaged_words_can_be_undone(open_page: OpenPage, asked
     drawer.tool("undo").click()
     drawer.wait_until(lambda: drawer.num_objects() != objects)
     drawer.wait_for_rest()
+    drawer.tool("redo").click()
+    drawer.wait_until(lambda: drawer.num_objects() == objects)
+    drawer.wait_for_rest()
+    assert drawer.stats()["model"] == "doodle"
     assert drawer.complaints == []
 
 
@@ -85,20 +92,49 @@ def test_what_the_model_knows_is_one_click_from_the_prompt(open_page: OpenPage) 
     dialog = drawer.page.locator(".word-list")
     dialog.get_by_role("heading", name="What Doodle knows").wait_for()
     assert dialog.locator("[data-word]").count() > 300
+    drawer.page.keyboard.press("e")
+    assert drawer.page.evaluate("window.turboUI.board.tool.tool") == "brush", "keys are the list's"
     drawer.page.keyboard.press("Escape")
     assert not dialog.is_visible()
-    for word, prompt in (
+    opening = drawer.prompt().input_value()
+    asked = (
         ("owl", "owl"),
         ("on grass", "owl on grass"),
-        ("night sky", "owl on grass, night sky"),
+        ("night sky", "owl, night sky"),
         ("fox", "fox"),
-    ):
+    )
+    for word, prompt in asked:
         words(drawer).click()
         dialog.locator(f"[data-word='{word}']").click()
         assert not dialog.is_visible()
         drawer.wait_until(lambda prompt=prompt: drawer.request()["prompt"] == prompt)
         assert drawer.prompt().input_value() == prompt
+    for prompt in (*reversed([prompt for _, prompt in asked[:-1]]), opening):
+        drawer.tool("undo").click()
+        drawer.wait_until(lambda prompt=prompt: drawer.request()["prompt"] == prompt)
+        assert drawer.prompt().input_value() == prompt
     assert drawer.complaints == []
+
+
+def test_a_place_goes_behind_what_is_said_and_takes_the_place_of_another(
+    open_page: OpenPage,
+) -> None:
+    behind = """async ([prompt, word]) => {
+      const modules = [...document.querySelectorAll("link[rel=modulepreload]")];
+      const url = modules.map(({ href }) => href).find((href) => href.endsWith("/words.js"));
+      const { behind } = await import(url);
+      return behind(prompt, word, ["on grass", "at sunset", "night sky"]);
+    }"""
+    page = open_page().page
+    for prompt, word, together in (
+        ("", "night sky", "night sky"),
+        ("a cat", "on grass", "a cat on grass"),
+        ("a cat. ", "night sky", "a cat, night sky"),
+        ("a cat, night sky", "at sunset", "a cat at sunset"),
+        ("on grass", "night sky", "night sky"),
+        ("a cat on grass and a dog", "at sunset", "a cat on grass and a dog at sunset"),
+    ):
+        assert page.evaluate(behind, [prompt, word]) == together
 
 
 def test_a_list_of_words_that_does_not_come_is_told(open_page: OpenPage) -> None:
@@ -142,22 +178,48 @@ def test_refining_at_rest_is_offered_beside_a_model_that_refines(open_page: Open
     at_rest.wait_for(state="hidden")
 
 
-def test_on_a_phone_the_picture_stays_in_sight_while_words_are_typed(open_page: OpenPage) -> None:
-    drawer = open_page(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+
+
+def edges(drawer: Drawer, of: str) -> tuple[float, float]:
+    """Where it begins and ends on the screen, from above."""
+    box = drawer.page.locator(of).bounding_box()
+    assert box is not None
+    return box["y"], box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("keyboard_px", [230, 330, 420])
+def test_on_a_phone_the_picture_stays_in_sight_while_words_are_typed(
+    open_page: OpenPage, keyboard_px: int
+) -> None:
+    drawer = open_page(**PHONE)
     drawer.prompt().tap()
-    drawer.page.set_viewport_size({"width": 390, "height": 450})  # the keyboard
+    height = 780 - keyboard_px
+    drawer.page.set_viewport_size({"width": 390, "height": height})
     drawer.prompt().scroll_into_view_if_needed()
-
-    def box(of: str) -> tuple[float, float]:
-        found = drawer.page.locator(of).bounding_box()
-        assert found is not None
-        return found["y"], found["y"] + found["height"]
-
-    drawer.wait_until(lambda: box("#prompt")[1] <= 450)
-    (top, bottom), (prompt_top, _) = box("#picture"), box("#prompt")
+    drawer.wait_until(lambda: edges(drawer, "#prompt")[1] <= height)
+    (top, bottom), (prompt_top, _) = edges(drawer, "#picture"), edges(drawer, "#prompt")
     assert 0 <= top < bottom <= prompt_top
-    covers = "document.elementFromPoint(195, 100).closest('#picture') !== null"
-    drawer.page.set_viewport_size({"width": 390, "height": 780})
-    drawer.page.evaluate("scrollTo(0, 500)")
-    drawer.wait_for(covers)
+    assert bottom - top > 130
+
+
+def test_on_a_phone_the_picture_stays_in_sight_while_settings_are_changed(
+    open_page: OpenPage,
+) -> None:
+    drawer = open_page(**PHONE)
+    drawer.page.locator("#strength").scroll_into_view_if_needed()
+    drawer.wait_for("document.elementFromPoint(195, 100).closest('#picture') !== null")
+    assert edges(drawer, "#strength")[0] > edges(drawer, "#picture")[1]
     assert drawer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_in_a_low_window_the_picture_does_not_cover_the_board(open_page: OpenPage) -> None:
+    drawer = open_page(viewport={"width": 667, "height": 330}, has_touch=True, is_mobile=True)
+    drawer.page.locator(".board-host").scroll_into_view_if_needed()
+    top, bottom = edges(drawer, ".board-host")
+    assert top >= 0
+    assert bottom <= 330
+    for part in (0.05, 0.95):
+        y = top + part * (bottom - top)
+        at = f"document.elementFromPoint({667 / 2}, {y})"
+        assert drawer.page.evaluate(f"{at}.closest('#board') !== null")

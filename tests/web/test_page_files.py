@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.fakes import FakeBackend, ready_switchboard
-from turbo_ui.catalog import CATALOG, DOODLE, SD_TURBO
+from turbo_ui.catalog import DOODLE, SD_TURBO
 from turbo_ui.live.switchboard import Switchboard
 from turbo_ui.web import routes, ui
 from turbo_ui.web.board import STATIC, PagePart
@@ -66,12 +66,6 @@ def test_the_page_and_gradio_know_the_same_aspects() -> None:
     assert square is not None
     assert found is not None
     assert json.loads(found.group(1).replace("SQUARE", square.group(1))) == ui.ASPECTS
-
-
-def test_every_size_that_a_model_draws_is_offered_in_steps_of_64() -> None:
-    sides = [int(value) for _, value in ui._sizes(CATALOG)[1:]]
-    assert sides == list(range(256, 1025, 64))
-    assert [value for _, value in ui._sizes([DOODLE])] == [ui.AUTO, "256"]
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)

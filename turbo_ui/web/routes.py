@@ -1,5 +1,5 @@
 """The plain HTTP routes beside Gradio's: the page's files, the examples, the embedded model's
-licence, health."""
+licence and words, health."""
 
 from __future__ import annotations
 

@@ -32,8 +32,6 @@ NAMES = (
 STEPS = [("Auto", AUTO), ("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")]
 ASPECTS = ["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"]
 """Width by height of the board; the same as in `aspect.js`."""
-SIDE_STEP_PX = 64
-"""Sizes between these are not worth a place in a list."""
 TITLE = "Turbo UI"
 KEYS = (
     "<kbd>B</kbd> brush &nbsp; <kbd>E</kbd> eraser<br>"
@@ -108,7 +106,7 @@ def _controls(models: Sequence[ModelSpec]) -> dict[str, Any]:
             0.05, 1, value=0.6, step=0.01, label="Strength", elem_id="strength", buttons=[]
         )
         seed_row = _seed_row()
-        size_row = _size_row(models)
+        size_row = _size_row()
         with gr.Row(elem_id="live-row"):
             live = gr.Checkbox(True, label="Live", elem_id="live", min_width=0)
             at_rest = gr.Checkbox(True, label="Refine at rest", elem_id="refine-auto", min_width=0)
@@ -155,14 +153,15 @@ def _seed_row() -> dict[str, Any]:
     return {"seed": seed, "is_seed_locked": lock}
 
 
-def _size_row(models: Sequence[ModelSpec]) -> dict[str, Any]:
+def _size_row() -> dict[str, Any]:
     with gr.Row(elem_id="size-row"):
         steps = gr.Dropdown(STEPS, value=AUTO, label="Steps", elem_id="steps", filterable=False)
         aspect = gr.Dropdown(
             ASPECTS, value=ASPECTS[0], label="Aspect", elem_id="aspect", filterable=False
         )
+        # the page adds what the chosen model draws
         size = gr.Dropdown(
-            _sizes(models), value=AUTO, label="Size", elem_id="size", filterable=False
+            [("Auto", AUTO)], value=AUTO, label="Size", elem_id="size", filterable=False
         )
     return {"steps": steps, "aspect": aspect, "size": size}
 
@@ -199,10 +198,3 @@ def _add_generate(generate: Callable[..., Any]) -> None:
 def _calls(call: str, argument: str = "") -> str:
     """A client-side event that calls the page and gives nothing back to Gradio."""
     return f"({argument}) => {{ window.turboUI?.{call}; return []; }}"
-
-
-def _sizes(models: Sequence[ModelSpec]) -> list[tuple[str, str]]:
-    """Auto, and the sides of the squares that some model draws for the moving hand."""
-    drawing = [spec for spec in models if not is_remote(spec)]
-    sides = {side for spec in drawing for side in spec.sizes_px if side % SIDE_STEP_PX == 0}
-    return [("Auto", AUTO), *((str(side), str(side)) for side in sorted(sides))]

@@ -57,6 +57,10 @@ export class Board {
     this.#edit(() => this.document.reshape(aspect));
   }
 
+  ask(from, to) {
+    this.#edit(() => this.document.ask(from, to));
+  }
+
   replaceAll(objects, asked) {
     this.#edit(() => this.document.replaceAll(objects, asked));
   }

@@ -62,6 +62,7 @@ export function closeListsOnTab() {
 export class Controls {
   constructor({ onChange, onSync }) {
     this.values = { ...DEFAULTS };
+    this.sides = []; // of the sizes on offer
     this.onChange = onChange;
     this.onSync = onSync;
   }
@@ -89,14 +90,8 @@ export class Controls {
 
   /** Goes along with a step of the board from some values to others; what was changed since stays. */
   follow(from, to) {
-    const isUnchanged = ([name]) => this.values[name] === from[name];
+    const isUnchanged = ([name]) => this.values[name] === cleaned(name, from[name]);
     this.show(Object.fromEntries(Object.entries(to).filter(isUnchanged)));
-  }
-
-  /** The user chose words elsewhere than in their box. */
-  say(prompt) {
-    this.show({ prompt });
-    this.onChange("prompt", prompt);
   }
 
   /** A number's box that is left shows what is drawn with: not what was typed and cannot be. */
@@ -115,15 +110,18 @@ export class Controls {
     document.body.classList.toggle("is-refined-by-hand", !isAuto && refine !== NO_MODEL);
   }
 
-  /** Lists the sizes that a model draws, and the one that is wished for, whoever draws it. */
+  /** Lists the sizes that a model draws. */
   offerSizes(model) {
+    this.sides = sidesOf(model);
+    if (String(this.#sizes()) !== this.listed) this.onSync();
+  }
+
+  /** Entries of the size box: what the model draws, and what is wished for, whoever draws it. */
+  #sizes() {
     const { size } = this.values;
-    const sides = new Set(sidesOf(model));
-    if (size !== AUTO) sides.add(Number(size));
-    const offered = [...sides].sort((a, b) => a - b).map(String);
-    if (String(offered) === String(this.sizes)) return;
-    this.sizes = offered;
-    this.onSync();
+    const sides = new Set(size === AUTO ? this.sides : [...this.sides, Number(size)]);
+    const listed = [...sides].sort((a, b) => a - b).map(String);
+    return [["Auto", AUTO], ...listed.map((side) => [side, side])];
   }
 
   /** Leaves the model to the server again, as when the chosen one cannot be had. */
@@ -140,9 +138,9 @@ export class Controls {
   forGradio() {
     const { prompt, model, refine, strength, seed, is_seed_locked, steps, aspect } = this.values;
     const { is_live, is_refine_auto } = this.values;
-    const choices = this.sizes && [["Auto", AUTO], ...this.sizes.map((side) => [side, side])];
-    const { size: wish } = this.values;
-    const size = choices ? { __type__: "update", value: wish, choices } : wish;
+    const choices = this.#sizes();
+    this.listed = String(choices);
+    const size = { __type__: "update", value: this.values.size, choices };
     return [prompt, model, refine, strength, seed, is_seed_locked, steps, aspect, size, is_live, is_refine_auto];
   }
 
@@ -192,6 +190,7 @@ function cleaned(name, value) {
     }
     default:
       if (name === "aspect" && !ASPECTS.includes(value)) return undefined;
+      if (name === "size" && value !== AUTO && !/^[1-9]\d{0,3}$/.test(value)) return undefined;
       return value === null || value === undefined ? undefined : String(value);
   }
 }

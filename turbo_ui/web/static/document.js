@@ -10,6 +10,7 @@ import { ASPECTS, BOARD_PX, SQUARE } from "./aspect.js";
 
 export const MAX_UNDO = 200;
 const FORMAT = 1;
+const ASKED = ["prompt", "strength"]; // what a step may change beside the board
 
 /**
  * The board's aspect and the objects on it, with undo and redo. `onChange` is called after each change, and before it
@@ -54,6 +55,11 @@ export class BoardDocument {
   replaceAll(objects, asked) {
     const added = objects.map((object) => Object.freeze({ ...object, id: this.nextId++ }));
     this.#apply({ removed: this.objects, added, asked });
+  }
+
+  /** Changes nothing on the board: a step of values alone, the ones before and with it, as of `replaceAll`. */
+  ask(from, to) {
+    this.#apply({ removed: [], added: [], asked: [from, to] });
   }
 
   /** Gives the board another shape; no object changes. What is beyond its edges then is kept. */
@@ -121,7 +127,7 @@ export class BoardDocument {
     const steps = (list) =>
       list.map(([removed, added, aspects, asked]) => {
         const step = { removed: find(removed), added: find(added), aspects: aspects?.map(known) };
-        return asked?.every?.((values) => values instanceof Object) ? { ...step, asked } : step;
+        return isAsked(asked) ? { ...step, asked } : step;
       });
     const aspect = known(data.aspect);
     const [shown, done, undone] = [find(data.shown), steps(data.done), steps(data.undone)];
@@ -157,6 +163,12 @@ function after(objects, step) {
 /** An aspect of this page: a board that another version kept may have none of them. */
 function known(aspect) {
   return ASPECTS.includes(aspect) ? aspect : SQUARE;
+}
+
+/** What a picture is asked for with, before and after a step. */
+function isAsked(asked) {
+  const isKnown = (values) => values instanceof Object && Object.keys(values).every((name) => ASKED.includes(name));
+  return Array.isArray(asked) && asked.length === 2 && asked.every(isKnown);
 }
 
 function checked(object) {

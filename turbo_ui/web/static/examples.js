@@ -34,7 +34,7 @@ export class Examples {
   /** The first one, where nobody drew or typed while it came. */
   open() {
     const { document: drawn, active } = this.board;
-    const isUntouched = drawn.isEmpty && !active && !this.controls.values.prompt;
+    const isUntouched = drawn.isEmpty && !drawn.canUndo && !drawn.canRedo && !active && !this.controls.values.prompt;
     if (isUntouched && this.list.length) this.pick(this.list[0]);
   }
 

@@ -3,13 +3,13 @@
 import { ModelLine, ModelList, ON_ITS_WAY } from "./models.js";
 import { behind, Words } from "./words.js";
 
-/** `load(id)` is asked to load a model; what is shown comes from the server and from the controls. */
+/** `load(id)` is asked to load a model, `ask(prompt)` to draw one; the rest comes from the server and the controls. */
 export class Lineup {
-  constructor({ header, modelLine, refineLine, status, picture, controls, load }) {
+  constructor({ header, modelLine, refineLine, status, picture, controls, load, ask }) {
     Object.assign(this, { status, picture, controls });
     this.list = new ModelList(header.querySelector("dialog"), header.querySelector("[data-model]"), load);
     this.words = new Words(header.querySelector(".word-list"), {
-      onPick: (word, isAdded) => controls.say(isAdded ? behind(controls.values.prompt, word) : word),
+      onPick: (word, others) => ask(others ? behind(controls.values.prompt, word, others) : word),
       onError: (text) => status.say(text, "error"),
     });
     const showWords = (model) => this.words.show(model);
@@ -26,7 +26,7 @@ export class Lineup {
     const wished = models.find(({ id }) => id === values.model) ?? drawing;
     const { text, share } = this.status.models(models, active, values.model);
     this.list.show(models, { [refining?.id]: "refines", [active]: "draws" });
-    if (wished) this.controls.offerSizes(wished);
+    if (wished && !wished.is_provisional) this.controls.offerSizes(wished);
     const limit = wished ? this.controls.limitText(wished) : "";
     this.modelLine.show(wished, wished?.state === "ready" ? limit || wished.device : "");
     this.refineLine.show(refining, refining ? this.#standing(refining) : "");

@@ -136,8 +136,8 @@ function factsOf(model) {
   // of what its repository has not told yet nothing is said
   const facts = model.is_provisional ? [] : [`${sizesOf(model)} px`];
   if (model.device) facts.push(model.device);
-  if (model.weights_bytes) facts.push(`${size(model.weights_bytes)} of weights`);
-  if (model.memory_bytes) facts.push(`about ${size(model.memory_bytes)} of memory`);
+  if (model.weights_bytes) facts.push(`about ${size(model.weights_bytes)} of weights`);
+  if (model.memory_bytes) facts.push(`${size(model.memory_bytes)} on a GPU`);
   if (model.file_hash) facts.push(`AutoV2 ${model.file_hash}`);
   if (model.is_remote) facts.push("runs elsewhere, only to refine");
   if (!model.takes_sketch) facts.push("draws from the prompt alone: the board is not sent");

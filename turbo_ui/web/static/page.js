@@ -70,6 +70,7 @@ class Page {
       picture: this.picture,
       controls: this.controls,
       load: (id) => this.session.load(id),
+      ask: (prompt) => this.board.ask({ prompt: this.controls.values.prompt }, { prompt }),
     });
     this.keeping = new Keeping(
       this.shelf,

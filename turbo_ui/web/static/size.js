@@ -18,11 +18,10 @@ export function sizeFor(model, side, aspect) {
   return ratio < 1 ? wideSize(model, side, 1 / ratio).reverse() : wideSize(model, side, ratio);
 }
 
-/** The sides of the squares that a model draws, as far as they are worth a place in a list. */
-export function sidesOf({ min_size_px: min, max_size_px: max, only_sizes_px: only }) {
-  if (only) return only.filter(([width, height]) => width === height).map(([width]) => width);
-  const first = Math.ceil(min / LISTED_PX) * LISTED_PX;
-  return Array.from({ length: Math.floor((max - first) / LISTED_PX) + 1 }, (_, i) => first + i * LISTED_PX);
+/** The sides of the squares that a model draws while the hand moves, as far as they are worth a place in a list. */
+export function sidesOf({ min_size_px: min, max_size_px: max, size_step_px: step }) {
+  const sides = Array.from({ length: Math.floor((max - min) / step) + 1 }, (_, index) => min + index * step);
+  return sides.filter((side) => side % LISTED_PX === 0);
 }
 
 function wideSize(model, side, ratio) {

@@ -76,7 +76,7 @@ export class Toolbar {
 
   #onKey(event) {
     const isTyping = event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable=true]");
-    if (isTyping || event.altKey) return;
+    if (isTyping || event.altKey || event.target.closest?.("dialog")) return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
       if (key === "z") this.board[event.shiftKey ? "redo" : "undo"]();

@@ -3,63 +3,70 @@
 import { put } from "./text.js";
 
 /**
- * `onPick(word, isAdded)` is called with a word that was clicked: one that is added belongs behind what the prompt
- * says, such as a place; any other stands for itself.
+ * `onPick(word, others)` is called with a word that was clicked. `others` are the words of its group where it belongs
+ * behind what the prompt says, such as a place; null where it stands for itself. `onError(text)` is told why the list
+ * cannot be shown.
  */
 export class Words {
   constructor(dialog, { onPick, onError }) {
     Object.assign(this, { dialog, onPick, onError });
-    this.groups = dialog.querySelector("[data-groups]");
+    this.list = dialog.querySelector("[data-groups]");
+    this.groups = [];
     dialog.addEventListener("click", ({ target }) => {
       if (target === dialog || target.closest("[data-close]")) dialog.close();
-      const word = target.closest("[data-word]");
+      const word = target.closest("[data-word]")?.dataset;
       if (!word) return;
       dialog.close();
-      this.onPick(word.dataset.word, "isAdded" in word.dataset);
+      const { words, is_added: isAdded } = this.groups[Number(word.group)];
+      this.onPick(word.word, isAdded ? words : null);
     });
   }
 
-  /** Opens it for a model with a list: [{ title, words, is_added }] at its `words_url`. */
+  /** Opens it for a model with a list, [{ title, words, is_added }] at its `words_url`; once for each wish. */
   async show(model) {
+    if (this.isComing || this.dialog.open) return;
+    this.isComing = true;
     try {
-      if (this.shown !== model.words_url) await this.#fill(model);
+      if (this.shown !== model.words_url) await this.#load(model);
       this.dialog.showModal();
     } catch (error) {
       this.onError(`What ${model.title} knows could not be loaded (${error.message}).`);
+    } finally {
+      this.isComing = false;
     }
   }
 
-  async #fill(model) {
+  async #load(model) {
     const answer = await fetch(model.words_url);
     if (!answer.ok) throw new Error(answer.status);
-    const groups = await answer.json();
+    this.groups = await answer.json();
     put(this.dialog.querySelector("[data-title]"), `What ${model.title} knows`);
-    this.groups.replaceChildren(...groups.flatMap((group) => [heading(group), list(group)]));
+    this.list.replaceChildren(...this.groups.map(section));
     this.shown = model.words_url;
   }
 }
 
-/** A prompt with a word behind it: "a cat" with "on grass", "a cat on grass" with "night sky". */
-export function behind(prompt, word) {
-  const said = prompt.trim();
+/** A prompt with a word behind it: "a cat" with "on grass". Another word of its kind that is there already goes. */
+export function behind(prompt, word, others) {
+  let said = prompt.replace(/[\s,.;]+$/, "");
+  const last = others.find((other) => said === other || said.endsWith(` ${other}`));
+  if (last) said = said.slice(0, said.length - last.length).replace(/[\s,]+$/, "");
   if (!said) return word;
   return /^(at|in|on) /.test(word) ? `${said} ${word}` : `${said}, ${word}`;
 }
 
-function heading({ title }) {
-  const element = document.createElement("h3");
-  element.textContent = title;
-  return element;
-}
-
-function list({ words, is_added: isAdded }) {
-  const element = document.createElement("p");
+function section({ title, words }, index) {
+  const element = document.createElement("section");
+  element.setAttribute("aria-label", title);
+  const heading = document.createElement("h3");
+  heading.textContent = title;
+  element.append(heading);
   for (const word of words) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "word";
     button.dataset.word = button.textContent = word;
-    if (isAdded) button.dataset.isAdded = "";
+    button.dataset.group = index;
     element.append(button, " ");
   }
   return element;
