@@ -46,18 +46,38 @@ def test_undo_takes_an_example_back_together_with_its_words(open_page: OpenPage)
     assert drawer.complaints == []
 
 
-def test_words_that_were_typed_since_stay_when_an_example_is_taken_back(
-    open_page: OpenPage,
-) -> None:
+def test_words_that_were_typed_since_come_back_with_redo(open_page: OpenPage) -> None:
     drawer = open_page()
-    objects = drawer.num_objects()
+    drawer.prompt().fill("typed before")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "typed before")
     example(drawer, 3).click()
+    drawer.wait_until(lambda: drawer.request()["prompt"] == drawer.prompt().input_value())
     drawer.prompt().fill("typed later")
+    drawer.wait_until(lambda: drawer.request()["prompt"] == "typed later")
+    for button, words in (("undo", "typed before"), ("redo", "typed later")) * 2:
+        drawer.tool(button).click()
+        drawer.wait_until(lambda words=words: drawer.prompt().input_value() == words)
+        drawer.wait_until(lambda words=words: drawer.request()["prompt"] == words)
+
+
+def test_words_that_were_typed_stay_where_there_were_none_before(open_page: OpenPage) -> None:
+    drawer = open_page()
+    drawer.prompt().fill("typed over the first example")
     drawer.page.wait_for_timeout(200)
     drawer.tool("undo").click()
-    drawer.wait_until(lambda: drawer.num_objects() == objects)
+    drawer.wait_until(lambda: drawer.num_objects() == 0)
     drawer.page.wait_for_timeout(300)
-    assert drawer.prompt().input_value() == "typed later"
+    assert drawer.prompt().input_value() == "typed over the first example"
+
+
+def test_the_same_example_again_is_no_step(open_page: OpenPage) -> None:
+    drawer = open_page()
+    opening = drawer.board()["shown"]
+    for _ in range(3):
+        example(drawer, 3).click()
+        drawer.page.wait_for_timeout(100)
+    drawer.tool("undo").click()
+    assert drawer.board()["shown"] == opening
 
 
 @pytest.mark.parametrize(
@@ -92,6 +112,10 @@ def test_what_the_model_knows_is_one_click_from_the_prompt(open_page: OpenPage) 
     dialog = drawer.page.locator(".word-list")
     dialog.get_by_role("heading", name="What Doodle knows").wait_for()
     assert dialog.locator("[data-word]").count() > 300
+    dialog.locator("[data-find]").fill("Ice")
+    found = dialog.locator("[data-word]:visible").all_inner_texts()
+    assert found == ["ice cream", "ice cream cone"]
+    dialog.locator("[data-close]").focus()
     drawer.page.keyboard.press("e")
     assert drawer.page.evaluate("window.turboUI.board.tool.tool") == "brush", "keys are the list's"
     drawer.page.keyboard.press("Escape")
@@ -196,30 +220,42 @@ def test_on_a_phone_the_picture_stays_in_sight_while_words_are_typed(
     drawer.prompt().tap()
     height = 780 - keyboard_px
     drawer.page.set_viewport_size({"width": 390, "height": height})
-    drawer.prompt().scroll_into_view_if_needed()
-    drawer.wait_until(lambda: edges(drawer, "#prompt")[1] <= height)
+    drawer.wait_until(lambda: edges(drawer, "#prompt textarea")[1] <= height)
     (top, bottom), (prompt_top, _) = edges(drawer, "#picture"), edges(drawer, "#prompt")
     assert 0 <= top < bottom <= prompt_top
     assert bottom - top > 130
+    drawer.page.set_viewport_size({"width": 390, "height": 780})
+    drawer.page.locator(".board-host").tap(position={"x": 200, "y": 250})
+    drawer.page.wait_for_timeout(200)
+    assert edges(drawer, "#picture")[1] <= edges(drawer, "#board")[0], "under the hand is the board"
 
 
 def test_on_a_phone_the_picture_stays_in_sight_while_settings_are_changed(
     open_page: OpenPage,
 ) -> None:
     drawer = open_page(**PHONE)
-    drawer.page.locator("#strength").scroll_into_view_if_needed()
+    drawer.page.locator("#strength input[type=range]").focus()
     drawer.wait_for("document.elementFromPoint(195, 100).closest('#picture') !== null")
     assert edges(drawer, "#strength")[0] > edges(drawer, "#picture")[1]
     assert drawer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_in_a_low_window_the_picture_does_not_cover_the_board(open_page: OpenPage) -> None:
+def test_a_phone_on_its_side_has_board_and_picture_beside_each_other(open_page: OpenPage) -> None:
     drawer = open_page(viewport={"width": 667, "height": 330}, has_touch=True, is_mobile=True)
-    drawer.page.locator(".board-host").scroll_into_view_if_needed()
-    top, bottom = edges(drawer, ".board-host")
-    assert top >= 0
-    assert bottom <= 330
-    for part in (0.05, 0.95):
-        y = top + part * (bottom - top)
-        at = f"document.elementFromPoint({667 / 2}, {y})"
-        assert drawer.page.evaluate(f"{at}.closest('#board') !== null")
+    assert edges(drawer, "#board")[0] == pytest.approx(edges(drawer, "#picture")[0], abs=2)
+    assert drawer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [320, 390, 700])
+def test_the_tools_fit_below_the_board(open_page: OpenPage, width: int) -> None:
+    drawer = open_page(viewport={"width": width, "height": 400}, has_touch=True, is_mobile=True)
+    outside = """() => {
+      const card = document.querySelector("#board").getBoundingClientRect();
+      const sheet = document.querySelector(".board-sheet").getBoundingClientRect();
+      const isOutside = ({ left, right, top, bottom }) =>
+        left < card.left || right > card.right || top < sheet.bottom - 1 || bottom > card.bottom;
+      return [...document.querySelectorAll(".board-tools :is(button, label, [type=range])")]
+        .filter((each) => isOutside(each.getBoundingClientRect()))
+        .map((each) => each.outerHTML.slice(0, 80));
+    }"""
+    assert drawer.page.evaluate(outside) == []

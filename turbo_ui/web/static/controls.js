@@ -58,6 +58,14 @@ export function closeListsOnTab() {
   });
 }
 
+/** Keeps the prompt in sight where a keyboard makes the page shorter. */
+export function followKeyboard() {
+  addEventListener("resize", () => {
+    const { activeElement: typed } = document;
+    if (typed?.matches("#prompt textarea")) typed.scrollIntoView({ block: "nearest" });
+  });
+}
+
 /** Calls `onChange(name, value)` for what the user changed and `onSync()` for what the page changed. */
 export class Controls {
   constructor({ onChange, onSync }) {
@@ -88,10 +96,15 @@ export class Controls {
     this.onSync();
   }
 
-  /** Goes along with a step of the board from some values to others; what was changed since stays. */
+  /**
+   * Goes along with a step of the board from some values to others, and returns those that were there. What was changed
+   * since gives way to other words, and stays where there are none.
+   */
   follow(from, to) {
-    const isUnchanged = ([name]) => this.values[name] === cleaned(name, from[name]);
-    this.show(Object.fromEntries(Object.entries(to).filter(isUnchanged)));
+    const { prompt, strength } = this.values;
+    const follows = ([name, value]) => value !== "" || this.values[name] === cleaned(name, from[name]);
+    this.show(Object.fromEntries(Object.entries(to).filter(follows)));
+    return { prompt, strength };
   }
 
   /** A number's box that is left shows what is drawn with: not what was typed and cannot be. */

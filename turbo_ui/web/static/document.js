@@ -14,10 +14,11 @@ const ASKED = ["prompt", "strength"]; // what a step may change beside the board
 
 /**
  * The board's aspect and the objects on it, with undo and redo. `onChange` is called after each change, and before it
- * `onAsked(from, to)` where the step also changed what the picture is asked for with, in the direction it is taken.
+ * `onAsked(from, to)` where the step also changed what the picture is asked for with, in the direction it is taken; it
+ * returns what was asked for until then, which is where the way back leads.
  */
 export class BoardDocument {
-  constructor(onChange = () => {}, onAsked = () => {}) {
+  constructor(onChange = () => {}, onAsked = (from) => from) {
     this.aspect = SQUARE;
     this.objects = [];
     this.done = [];
@@ -75,7 +76,7 @@ export class BoardDocument {
     // what a step removes is always the whole board, so what comes back goes below what stayed
     this.objects = [...step.removed, ...this.objects.filter((object) => !gone.has(object.id))];
     this.aspect = step.aspects?.[0] ?? this.aspect;
-    if (step.asked) this.onAsked(step.asked[1], step.asked[0]);
+    if (step.asked) step.asked = [step.asked[0], this.onAsked(step.asked[1], step.asked[0])];
     this.onChange();
     return true;
   }
@@ -98,7 +99,7 @@ export class BoardDocument {
   #take(step) {
     this.objects = after(this.objects, step);
     this.aspect = step.aspects?.[1] ?? this.aspect;
-    if (step.asked) this.onAsked(step.asked[0], step.asked[1]);
+    if (step.asked) step.asked = [this.onAsked(step.asked[0], step.asked[1]), step.asked[1]];
     this.onChange();
   }
 

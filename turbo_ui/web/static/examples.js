@@ -28,7 +28,10 @@ export class Examples {
   pick({ objects, prompt, strength }) {
     const { values } = this.controls;
     const before = { prompt: values.prompt, strength: values.strength };
+    const isThere = this.picked && this.board.document.done.at(-1) === this.picked.step && values.prompt === prompt;
+    if (isThere && this.picked.objects === objects) return; // a step that changes nothing would be one to undo
     this.board.replaceAll(objects, [before, { prompt, strength: strength ?? values.strength }]);
+    this.picked = { objects, step: this.board.document.done.at(-1) };
   }
 
   /** The first one, where nobody drew or typed while it came. */

@@ -1,7 +1,7 @@
 // The page: puts board, picture, controls, latency strip and session together.
 
 import { Board } from "./board.js";
-import { closeListsOnTab, Controls, explain } from "./controls.js";
+import { closeListsOnTab, Controls, explain, followKeyboard } from "./controls.js";
 import { discard } from "./courier.js";
 import { downloadPicture } from "./download.js";
 import { Examples } from "./examples.js";
@@ -81,6 +81,7 @@ class Page {
     this.strip = new LatencyStrip(parts.latency.element, this.meter, () => this.session);
     explain();
     closeListsOnTab();
+    followKeyboard();
     this.controls.correctOnLeave();
     this.#listen();
     this.#restore();

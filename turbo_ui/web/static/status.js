@@ -49,7 +49,7 @@ export class Status {
     const words = [active?.title, isOnItsWay && `${chosen.title} is ${STATES[chosen.state]}`].filter(Boolean);
     put(this.modelPill.querySelector("[data-text]"), words.join(" · ") || "No model yet");
     const text = isOnItsWay || !active ? chosen?.text : `Runs on ${active.device}`;
-    this.modelPill.title = [text, "Click for all models."].filter(Boolean).join(" ");
+    this.modelPill.title = [text, "Click for all models."].filter(Boolean).join(" · ");
     const share = isOnItsWay ? (chosen.progress ?? null) : null;
     this.progress.hidden = share === null;
     this.progress.style.setProperty("--share", String(share ?? 0));

@@ -12,6 +12,8 @@ export class Words {
     Object.assign(this, { dialog, onPick, onError });
     this.list = dialog.querySelector("[data-groups]");
     this.groups = [];
+    this.find = dialog.querySelector("[data-find]");
+    this.find.addEventListener("input", () => this.#filter());
     dialog.addEventListener("click", ({ target }) => {
       if (target === dialog || target.closest("[data-close]")) dialog.close();
       const word = target.closest("[data-word]")?.dataset;
@@ -28,6 +30,8 @@ export class Words {
     this.isComing = true;
     try {
       if (this.shown !== model.words_url) await this.#load(model);
+      this.find.value = "";
+      this.#filter();
       this.dialog.showModal();
     } catch (error) {
       this.onError(`What ${model.title} knows could not be loaded (${error.message}).`);
@@ -43,6 +47,16 @@ export class Words {
     put(this.dialog.querySelector("[data-title]"), `What ${model.title} knows`);
     this.list.replaceChildren(...this.groups.map(section));
     this.shown = model.words_url;
+  }
+
+  /** Leaves those whose beginnings are what was typed, of any of their words. */
+  #filter() {
+    const typed = this.find.value.trim().toLowerCase();
+    for (const section of this.list.children) {
+      const words = [...section.querySelectorAll("[data-word]")];
+      for (const word of words) word.hidden = !` ${word.dataset.word.toLowerCase()}`.includes(` ${typed}`);
+      section.hidden = words.every(({ hidden }) => hidden);
+    }
   }
 }
 
