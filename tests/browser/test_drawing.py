@@ -95,14 +95,22 @@ def test_a_number_that_cannot_be_gives_way_to_the_one_drawn_with(
     drawer.wait_until(lambda: drawer.request()[name] == (0.5 if name == "strength" else 12))
 
 
-def test_a_box_left_empty_shows_the_seed_again(open_page: OpenPage) -> None:
+@pytest.mark.parametrize(("name", "number"), [("seed", "123"), ("strength", "0.7")])
+def test_a_box_left_empty_shows_its_number_again(
+    open_page: OpenPage, name: str, number: str
+) -> None:
     drawer = open_page()
-    box = drawer.page.locator("#seed input")
-    box.fill("123")
-    drawer.wait_until(lambda: drawer.request()["seed"] == 123)
+    box = drawer.page.locator(f"#{name} input[type=number]")
+    box.fill(number)
+    drawer.wait_until(lambda: drawer.request()[name] == float(number))
     box.fill("")
     box.press("Tab")
-    drawer.wait_until(lambda: box.input_value() == "123")
+    drawer.wait_until(lambda: box.input_value() == number)
+    drawer.stroke()
+    drawer.wait_for_rest()
+    assert drawer.request()[name] == float(number)
+    box.fill("0.3" if name == "strength" else "5")
+    drawer.wait_until(lambda: drawer.request()[name] == (0.3 if name == "strength" else 5))
 
 
 def test_an_unlocked_seed_changes_with_each_stroke(open_page: OpenPage) -> None:

@@ -77,6 +77,7 @@ export class Controls {
 
   /** The user changed a component. */
   set(name, value) {
+    if (name === this.emptied) return;
     const clean = cleaned(name, value);
     if (clean === undefined || clean === this.values[name]) return;
     this.values[name] = clean;
@@ -107,10 +108,20 @@ export class Controls {
     return { prompt, strength };
   }
 
-  /** A number's box that is left shows what is drawn with: not what was typed and cannot be. */
+  /**
+   * A number's box that is left shows what is drawn with: not what was typed and cannot be. Nor is an empty one the least
+   * that can be, which Gradio makes of it.
+   */
   correctOnLeave() {
+    const nameOf = (target) =>
+      ["number", "range"].includes(target.type) && Object.keys(RANGES).find((id) => target.closest(`#${id}`));
+    const typed = ({ target }) => {
+      const name = nameOf(target);
+      if (name) this.emptied = target.value === "" ? name : null;
+    };
+    document.addEventListener("input", typed, { capture: true });
     document.addEventListener("focusout", ({ target }) => {
-      const name = target.type === "number" && Object.keys(RANGES).find((id) => target.closest(`#${id}`));
+      const name = nameOf(target);
       if (name && (target.value === "" || Number(target.value) !== this.values[name])) this.onSync();
     });
   }
