@@ -60,6 +60,27 @@ def test_text_alone_has_an_empty_board_and_held_out_words_name_the_thing(
     assert all(c.sketch is not None for c in cases.synonym_cases(concepts, with_sketch=True))
 
 
+def test_another_word_than_is_drawn_is_asked_for(concepts: list[Concept]) -> None:
+    asked = cases.other_word_cases(concepts)
+    assert [case.name for case in asked] == [c.hexcode for c in concepts]
+    for case, concept in zip(asked, concepts, strict=True):
+        assert case.prompt.endswith(concept.name)
+    drawn = [case.sketch for case in asked]
+    own, _ = cases.sketch_alone(cases._dice(9, concepts[0].index), concepts[len(concepts) // 2])
+    np.testing.assert_array_equal(drawn[0], own)
+
+
+def test_of_a_half_named_pair_the_left_thing_has_a_word(concepts: list[Concept]) -> None:
+    pairs = cases.pair_cases(concepts, num=4)
+    for (left, right), (left_too, right_too) in zip(
+        pairs, cases.half_named_cases(concepts, pairs), strict=True
+    ):
+        assert left_too.prompt == right_too.prompt != left.prompt
+        assert left_too.prompt.endswith(left.label)
+        assert (left_too.name, right_too.name) == (left.name, right.name)
+        assert left_too.sketch is left.sketch
+
+
 def test_each_thing_of_a_pair_keeps_to_its_half(concepts: list[Concept]) -> None:
     for left, right in cases.pair_cases(concepts, num=8):
         assert left.label != right.label

@@ -33,6 +33,8 @@ def questions() -> Any:
         pairs=[(owl, owl)],
         synonyms=[text],
         synonyms_beside_sketch=[owl],
+        other_word=[owl],
+        half_named=[(owl, owl)],
         calm=([(owl, more)], [stroke]),
     )
 
@@ -49,6 +51,7 @@ def test_every_question_is_asked_once_per_strength() -> None:
     assert set(strengths) == {STRENGTH}
     assert results["drawings"]["num"] == 2
     assert results["calm"] == 0.0
+    assert results["other word"]["num"] == results["half named"]["num"] == 1
     assert weakest(results["outcomes"])["text"] == [f"owl ({len(gallery.names)})"]
     assert weakest(results["outcomes"])["sketch"] == []
     strengths.clear()

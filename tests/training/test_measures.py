@@ -143,6 +143,8 @@ def test_both_halves_must_show_their_own_thing() -> None:
     found = both_sides(identity, [right_way, wrong_way], gallery)
     assert found["both_top1"] == 50.0
     assert found["one_top1"] == 50.0
+    half_right = both_sides(identity, [pair("red apple", "red apple")], gallery)
+    assert (half_right["left_top1"], half_right["right_top1"]) == (100.0, 0.0)
     assert both_sides(Paste(gallery), [right_way], gallery)["both_top1"] == 100.0
 
 

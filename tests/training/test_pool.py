@@ -4,12 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tests.training.things import concepts
-from training.doodle import pool
+from training.doodle import pool, scenes
 from training.doodle.data import Concept
+from training.doodle.scenes import Scene
 
 
 def test_the_first_shard_is_held_out_whatever_is_added(
@@ -23,6 +25,23 @@ def test_the_first_shard_is_held_out_whatever_is_added(
         assert pool.load_held_out()["ids"].tolist() == [0]
     assert pool.load_pool(2)["ids"].tolist() == [3, 4]
     assert pool.load_pool(99)["ids"].tolist() == [1, 2, 3, 4]
+
+
+def test_what_is_drawn_as_another_thing_is_never_without_its_word() -> None:
+    pairs = pool.sample_pairs(np.random.default_rng(4), concepts(), 60)
+    assert any(not pair.caption for pair in pairs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "_LOOSE_SHARE", 1.0)
+        patch.setattr(pool, "CANONICAL_SHARE", 0.0)
+        patch.setattr(pool, "unnamed", lambda *_: "")
+        drawn: list[Scene] = []
+        draw = pool.sketch.draw
+        patch.setattr(pool.sketch, "draw", lambda rng, s: (drawn.append(s), draw(rng, s))[1])
+        found = pool.sample_pairs(np.random.default_rng(4), concepts(), 60)
+    swapped = [any(scene.drawn_as) for scene in drawn[: len(found)]]
+    assert any(swapped)
+    for pair, is_swapped in zip(found, swapped, strict=True):
+        assert not is_swapped or pair.caption
 
 
 def test_new_shards_may_say_likely_names_and_be_drawn_by_others(

@@ -5,6 +5,7 @@ import pytest
 
 from tests.training.things import concepts
 from training.doodle import scenes
+from training.doodle.layout import layout_of
 from training.doodle.scenes import BACKGROUNDS, CANONICAL, SIZE_PX, WHITE, Background, Placed, Scene
 from training.doodle.vocabulary import NUMBERS, SIDES
 
@@ -33,6 +34,35 @@ def test_text_alone_has_one_layout_for_each_number_of_things() -> None:
         assert not scene.is_background_drawn
         seen.add(len(scene.objects))
     assert seen == {0, 1, 2, 3, 4}
+
+
+def test_loosely_named_scenes_show_some_things_as_others_and_name_not_all() -> None:
+    found = [scenes.sample_sketched(np.random.default_rng(seed), THINGS) for seed in range(400)]
+    loose = [s for s in found if scenes.UNNAMED in s.nouns or any(s.drawn_as)]
+    assert 0.1 < len(loose) / len(found) < 0.3
+    assert any(scenes.UNNAMED in scene.nouns and not any(scene.drawn_as) for scene in loose)
+    for scene in loose:
+        unnamed = [i for i, noun in enumerate(scene.nouns) if noun == scenes.UNNAMED]
+        others = [i for i, other in enumerate(scene.drawn_as) if other is not None]
+        assert scene.caption
+        assert len(others) <= 1
+        for index in others:
+            assert index not in unnamed
+            concepts_shown = [thing.concept for thing in scene.objects]
+            assert scene.drawn_as[index] not in concepts_shown
+            assert concepts_shown.count(concepts_shown[index]) == 1
+            assert scene.objects[index].colour is None
+            sizes = [scene.objects[i].size for i in (*unnamed, index)]
+            assert scene.objects[index].size == max(sizes), "the largest of those without a name"
+        for i, thing in enumerate(scene.objects):
+            alike = {
+                noun == scenes.UNNAMED
+                for noun, other in zip(scene.nouns, scene.objects, strict=True)
+                if other.concept is thing.concept
+            }
+            assert alike == {i in unnamed}
+        told = layout_of(scene)[: len(scene.objects), 0]
+        assert all((told[i] == -1) == (i in unnamed) for i in range(len(scene.objects)))
 
 
 def test_a_background_that_is_neither_named_nor_drawn_is_white() -> None:

@@ -41,6 +41,15 @@ def test_the_same_dice_give_the_same_sketch_and_others_another() -> None:
     assert (first != other).any()
 
 
+def test_what_is_drawn_in_place_of_a_thing_is_on_the_board() -> None:
+    box = THINGS[1]
+    loose = Scene((BALL,), WHITE, "", drawn_as=(box,))
+    plain = Scene((replace(BALL, concept=box),), WHITE, "")
+    for seed in range(4):
+        drawn, as_box = (sketch.degrade(np.random.default_rng(seed), s) for s in (loose, plain))
+        np.testing.assert_array_equal(drawn, as_box)
+
+
 def test_without_objects_the_board_is_empty_paper() -> None:
     shades = set()
     for seed in range(60):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -116,6 +117,29 @@ def pair_cases(concepts: Sequence[Concept], num: int = NUM_PAIRS) -> list[tuple[
         left, right = (Case(c.hexcode, c.label, prompt, picture, seed, truth) for c in chosen)
         pairs.append((left, right))
     return pairs
+
+
+def other_word_cases(concepts: Sequence[Concept]) -> list[Case]:
+    """A sketch of one thing with the name of another, which should take its place."""
+    cases = []
+    for index, concept in enumerate(concepts):
+        drawn = concepts[(index + len(concepts) // 2) % len(concepts)]
+        picture, _ = sketch_alone(_dice(9, concept.index), drawn)
+        seed = SEED + 40000 + concept.index
+        cases.append(Case(concept.hexcode, concept.label, noun_phrase(concept), picture, seed))
+    return cases
+
+
+def half_named_cases(
+    concepts: Sequence[Concept], pairs: Sequence[tuple[Case, Case]]
+) -> list[tuple[Case, Case]]:
+    """The sketches of pairs, with the name of the left thing alone."""
+    known = {concept.hexcode: concept for concept in concepts}
+    halves = []
+    for left, right in pairs:
+        prompt = noun_phrase(known[left.name])
+        halves.append((replace(left, prompt=prompt), replace(right, prompt=prompt)))
+    return halves
 
 
 def one_stroke_more(

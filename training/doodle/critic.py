@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from training.doodle import run
+
 _LR = 4e-4
 _ALONE = 150  # steps until its say is whole: an untrained critic knows nothing
 _MOST_SAY = 100.0  # where a critic has next to no gradient, what is left of it is noise
@@ -61,7 +63,7 @@ class Critic(nn.Module):
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Scores `(N, 1, h, w)`, above 0 what it holds for true; features of every stage."""
         x, features = torch.cat([painted, guide], dim=1), []
-        with torch.autocast(painted.device.type, torch.bfloat16, enabled=self.bf16):
+        with run.fast(painted.device, self.bf16):
             for stage in self.stages:
                 x = stage(x)
                 features.append(x.float())

@@ -10,13 +10,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ import numpy as np
 from training.doodle import cases, contact_sheet, footprint, other_set, report
 from training.doodle.data import ROOT, Concept, load_concepts
 from training.doodle.features import Recogniser
+from training.doodle.machine import machine_card
 from training.doodle.measures import (
     Outcome,
     Through,
@@ -46,6 +44,8 @@ from training.doodle.painters import (
 
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 MODEL = ROOT / "assets" / "doodle"
+LOOSE_STEP = 2
+"""Every other one is asked of the questions where words and sketch do not tell the same."""
 QUICK_STEP = 8
 """--quick looks at every eighth question."""
 
@@ -63,6 +63,8 @@ class Questions:
     pairs: list = field(init=False)
     synonyms: list = field(init=False)
     synonyms_beside_sketch: list = field(init=False)
+    other_word: list = field(init=False)
+    half_named: list = field(init=False)
     calm: tuple[list, list] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class Questions:
         self.pairs = cases.pair_cases(self.concepts)[::step]
         self.synonyms = cases.synonym_cases(few, with_sketch=False)
         self.synonyms_beside_sketch = cases.synonym_cases(few, with_sketch=True)
+        self.other_word = cases.other_word_cases(few)[::LOOSE_STEP]
+        self.half_named = cases.half_named_cases(self.concepts, self.pairs[::LOOSE_STEP])
         before_after, masks = cases.one_stroke_more(self.concepts)
         self.calm = (before_after[::step], masks[::step])
 
@@ -97,11 +101,13 @@ def ask(painter: Painter, questions: Questions, recogniser: Recogniser) -> dict[
         "synonyms": answer(painter, questions.synonyms, recogniser),
         "synonyms beside a sketch": answer(painter, questions.synonyms_beside_sketch, recogniser),
     }
+    outcomes["other word"] = answer(painter, questions.other_word, recogniser)
     outcomes["drawings"] = [
         o for group, found in outcomes.items() if group.startswith("drawings: ") for o in found
     ]
     results: dict[str, Any] = {group: summary(found) for group, found in outcomes.items()}
     results["pairs"] = both_sides(painter, questions.pairs, recogniser)
+    results["half named"] = both_sides(painter, questions.half_named, recogniser)
     results["calm"] = calm(painter, *questions.calm)
     results["outcomes"] = outcomes
     return results
@@ -167,27 +173,6 @@ def weakest(outcomes: dict[str, list[Outcome]]) -> dict[str, list[str]]:
 def card() -> dict[str, Any]:
     """The machine and settings behind the qualities."""
     return machine_card() | {"strength": STRENGTH, "first_seed": cases.SEED}
-
-
-def machine_card() -> dict[str, Any]:
-    """What numbers were measured with, and how busy that was."""
-    packages = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless")
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-        "path": "fp32, eager torch, CPU, batch 1, 256 × 256, one step",
-        "load_average": round(os.getloadavg()[0], 2),
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def evaluate(

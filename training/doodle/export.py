@@ -52,7 +52,8 @@ def main() -> None:
     write_checksums(args.out)
     write_words(args.out)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
-    print(f"{args.out}: {size / 1e6:.1f} MB")
+    steps = {name: (run.load(name) or {}).get("step") for name in ("unet", "decoder")}
+    print(f"{args.out}: {size / 1e6:.1f} MB; checkpoints of steps {steps}")
 
 
 if __name__ == "__main__":

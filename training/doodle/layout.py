@@ -37,7 +37,7 @@ def layout_of(scene: Scene, bends: Sequence[Bend] = (), is_named: bool = True) -
     if is_named:
         things = itertools.zip_longest(scene.objects, bends)
         for row, (placed, bend), noun in zip(rows, things, scene.nouns, strict=False):
-            if noun < NUM_CANVASES:
+            if 0 <= noun < NUM_CANVASES:
                 row[0], row[1:] = noun, _to_canvas(placed, bend).ravel()
     return rows
 

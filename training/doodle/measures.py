@@ -202,6 +202,9 @@ def both_sides(
         "both_top1": 100 * float((table < 1).all(axis=1).mean()),
         "both_top5": 100 * float((table < 5).all(axis=1).mean()),
         "one_top1": 100 * float((table < 1).mean()),
+        "left_top1": 100 * float((table[:, 0] < 1).mean()),
+        "right_top1": 100 * float((table[:, 1] < 1).mean()),
+        "right_top5": 100 * float((table[:, 1] < 5).mean()),
     }
 
 

@@ -25,8 +25,8 @@ from training.doodle.train_autoencoder import Crops, fold, to_tensor
 from training.doodle.words import TOKENIZER_DIR
 from turbo_ui.backends.compute import keep_memory
 
-POOL_DIR = run.RUN_DIR / "pool-6"
-"""Another number where shards would differ: in those before, never were board and caption empty."""
+POOL_DIR = run.RUN_DIR / "pool-7"
+"""Another number where shards would differ: in those before, every name was of something drawn."""
 SHARD_PAIRS = 512
 CANONICAL_SHARE = 0.34  # of scenes; a fifth of the pairs, as a sketched scene gives two
 FOLLOWED = 0.25
@@ -84,9 +84,10 @@ def sample_pairs(rng: np.random.Generator, concepts: list[Concept], num: int) ->
             pairs.append(Pair(sketch.paper(rng), picture, scene.caption, True, layout))
         else:
             scene = scenes.sample_sketched(rng, concepts, first)
-            is_plain = scene.background is scenes.WHITE
+            # without words the drawn thing counts, and what is drawn otherwise needs its word
+            may_be_unnamed = scene.background is scenes.WHITE and not any(scene.drawn_as)
             for _ in range(_SKETCHES_A_SCENE):
-                caption = unnamed(rng, scene.caption) if is_plain else scene.caption
+                caption = unnamed(rng, scene.caption) if may_be_unnamed else scene.caption
                 board, bends = sketch.draw(rng, scene)
                 followed = [bend.eased(FOLLOWED) for bend in bends]
                 layout = layout_of(scene, followed, caption == scene.caption)

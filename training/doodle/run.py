@@ -17,6 +17,11 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def fast(where: torch.device, is_bf16: bool) -> torch.autocast:
+    """A context that computes in bf16, weights and sums staying fp32; or that changes nothing."""
+    return torch.autocast(where.type, torch.bfloat16, enabled=is_bf16)
+
+
 class Average:
     """Exponential moving average of weights, with a warm-up so that early weights fade."""
 

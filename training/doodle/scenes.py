@@ -44,6 +44,11 @@ cat on each side."""
 _UNSAID_SHARE = 0.5
 """Of scenes of no thing, without a sketch: no background is named either. While one always was, the
 empty caption was the ghost of a shirt."""
+_LOOSE_SHARE = 0.2
+"""Of sketched scenes: the caption does not name what is drawn. People type before they have cleared
+the board, and name some of what they drew. While captions always named all of it and nothing else,
+an owl over a house and a sun was one brown smear across both."""
+UNNAMED = -1  # in place of the noun of a thing that no noun names
 _SMALL_SHARE, _SMALLEST_PX = 0.1, 40
 """Of sketched scenes: things are smaller than the others'. While none was under 60 px, an apple of
 42 px was painted three times as large as it was drawn."""
@@ -111,11 +116,20 @@ class Bend:
 
 @dataclass(frozen=True)
 class Scene:
+    """What is shown, and what is said of it.
+
+    Attributes:
+        nouns: which noun of the caption names each object, `UNNAMED` where none does.
+        drawn_as: of each object the thing that the sketch shows in its place, None where that is
+            the object itself; empty where it is so of all.
+    """
+
     objects: tuple[Placed, ...]
     background: Background
     caption: str
     is_background_drawn: bool = False
-    nouns: tuple[int, ...] = ()  # which noun of the caption names each object
+    nouns: tuple[int, ...] = ()
+    drawn_as: tuple[Concept | None, ...] = ()
 
 
 def place_layer(placed: Placed, bend: Bend | None = None) -> np.ndarray:
@@ -210,6 +224,34 @@ def _overlap(a: Placed, b: Placed) -> float:
     return max(dx, 0) * max(dy, 0) / min(a.size, b.size) ** 2
 
 
+def _loosened(
+    rng: np.random.Generator, concepts: Sequence[Concept], objects: Sequence[Placed]
+) -> tuple[list[int], list[Placed], tuple[Concept | None, ...]]:
+    """Which objects are named, the objects, and what the sketch shows in place of each.
+
+    A name that nothing on the board has means the largest thing there that has no other name, if
+    the name alone tells what it looks like. Those that are alike are named together.
+    """
+    shown = list(objects)
+    drawn_as: list[Concept | None] = [None] * len(objects)
+    alike = list(dict.fromkeys(placed.concept.index for placed in objects))
+    is_other = len(alike) == 1 or rng.random() < 0.5
+    num_named = int(rng.integers(0 if is_other else 1, len(alike)))
+    named = {alike[index] for index in rng.permutation(len(alike))[:num_named]}
+    if is_other:
+        rest = [i for i, placed in enumerate(objects) if placed.concept.index not in named]
+        largest = max(rest, key=lambda index: objects[index].size)
+        concept = objects[largest].concept
+        named.add(concept.index)
+        is_only_one = sum(placed.concept is concept for placed in objects) == 1
+        if is_only_one and not concept.sketch_only_names:
+            others = [each for each in concepts if each.index not in alike]
+            drawn_as[largest] = others[rng.integers(len(others))]
+            shown[largest] = replace(objects[largest], colour=None, is_flipped=False)
+    indices = [i for i, placed in enumerate(objects) if placed.concept.index in named]
+    return indices, shown, tuple(drawn_as)
+
+
 def sample_sketched(
     rng: np.random.Generator, concepts: Sequence[Concept], first: Concept | None = None
 ) -> Scene:
@@ -246,5 +288,11 @@ def sample_sketched(
         if is_drawn:
             background = drawn_at(rng, background)
     phrase = background.phrases[rng.integers(len(background.phrases))] if is_named else ""
-    caption = write_caption(rng, objects, phrase, has_sketch=True)
-    return Scene(tuple(objects), background, caption.text, is_drawn, caption.nouns)
+    named, drawn_as = list(range(len(objects))), ()
+    if objects and rng.random() < _LOOSE_SHARE:
+        named, objects, drawn_as = _loosened(rng, concepts, objects)
+    caption = write_caption(rng, [objects[index] for index in named], phrase, has_sketch=True)
+    nouns = [UNNAMED] * len(objects)
+    for index, noun in zip(named, caption.nouns, strict=True):
+        nouns[index] = noun
+    return Scene(tuple(objects), background, caption.text, is_drawn, tuple(nouns), drawn_as)

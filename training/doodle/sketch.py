@@ -4,6 +4,7 @@ One of several hands draws each object (`training.doodle.hands`), on paper that 
 so, over a background that is drawn in a few areas or not at all, and sometimes it is not finished.
 """
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -84,11 +85,12 @@ def draw(rng: np.random.Generator, scene: Scene) -> tuple[np.ndarray, tuple[Bend
         draw_background(rng, canvas, scene)
     hands, weights = zip(*HANDS, strict=True)
     hand = rng.choice(len(hands), p=weights)
-    for placed in scene.objects:
+    for placed, other in itertools.zip_longest(scene.objects, scene.drawn_as):
         blank = canvas.copy()
         if rng.random() < 0.25:  # mostly one hand per sheet, as one person draws it
             hand = rng.choice(len(hands), p=weights)
-        sheet = Sheet(rng, canvas, _as_another_draws(rng, placed))
+        drawn = replace(placed, concept=other, colour=None) if other else placed
+        sheet = Sheet(rng, canvas, _as_another_draws(rng, drawn))
         bends.append(sheet.bend)
         hands[hand](sheet)
         if rng.random() < 0.08:

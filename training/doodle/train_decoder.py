@@ -153,7 +153,7 @@ class Trainer:
         for group in [group for each in self.optimisers for group in each.param_groups]:
             group["lr"] = self.args.lr * run.cosine(step, self.args.steps, warm_up=50)
         latents, target = self._batch(self.args.batch_size)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16):
+        with run.fast(self.device, self.args.bf16):
             painted = self.decoder(latents)
         painted = painted.float()
         losses = {"picture": picture_loss(painted, target), "rim": rim_loss(painted, target)}

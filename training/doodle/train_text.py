@@ -255,7 +255,7 @@ def main() -> None:
         for group in [group for optimiser in both for group in optimiser.param_groups]:
             group["lr"] = args.lr * run.cosine(step, args.steps)
         captions = [sample_caption(rng, concepts, tokenizer) for _ in range(args.captions)]
-        with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
+        with run.fast(device, args.bf16):
             found = losses(encoder, heads, looks, words, captions, args, anchor)
         for optimiser in both:
             optimiser.zero_grad(set_to_none=True)

@@ -141,7 +141,7 @@ class Trainer:
         target = pool["target"][picked].float().to(device)
         canonical = pool["canonical"][picked].to(device)
         timesteps = sample_timesteps(canonical.cpu()).to(device)
-        with torch.no_grad(), self._fast():
+        with torch.no_grad(), run.fast(self.device, self.args.bf16):
             context = self.encoder(input_ids=pool["ids"][picked].long().to(device))[0].float()
         x = noised(under, canonical, timesteps, self.level[timesteps])
         x = x.contiguous(memory_format=torch.channels_last)
@@ -149,7 +149,7 @@ class Trainer:
         forced = forced_share(step, self.args) * ~canonical
         places = Places(pool["layout"][picked].to(device), forced)
         self.lookup.show(places)
-        with self._fast():
+        with run.fast(self.device, self.args.bf16):
             predicted = self.unet(x, timesteps, context).sample
         loss = latent_loss(predicted.float(), target, self.blank)
         lookup = self.lookup.loss()
@@ -163,9 +163,6 @@ class Trainer:
         if self.rank == 0:
             self.average.update(self.unet)
         return {"loss": loss.item(), "lookup": lookup.item()}
-
-    def _fast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16)
 
     def save(self, step: int, held_out: dict[str, torch.Tensor]) -> None:
         state = {
