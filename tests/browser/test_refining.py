@@ -71,8 +71,8 @@ def test_a_stroke_while_it_refines_wins_and_the_old_board_never_comes_back(
 
 def test_refining_can_wait_for_the_button(open_page: OpenPage) -> None:
     drawer = open_page()
-    drawer.page.locator("#refine-auto input").uncheck()
     drawer.choose("#refine", "Fine")
+    drawer.page.locator("#refine-auto input").uncheck()
     wait_for_state(drawer, "refine-state", "ready")
     drawer.stroke(0.4)
     drawer.wait_for_rest()

@@ -108,8 +108,11 @@ export class BoardDocument {
     const byId = new Map();
     const note = (objects) => objects.map((object) => (byId.set(object.id, object), object.id));
     const shown = note(this.objects);
-    const steps = (list) =>
-      list.map(({ removed, added, aspects, asked }) => [note(removed), note(added), aspects ?? null, asked ?? null]);
+    const line = ({ removed, added, aspects, asked }) => {
+      const step = [note(removed), note(added), aspects ?? null];
+      return asked ? [...step, asked] : step;
+    };
+    const steps = (list) => list.map(line);
     const done = withHistory ? steps(this.done) : [];
     const undone = withHistory ? steps(this.undone) : [];
     const { aspect, nextId } = this;
