@@ -422,3 +422,19 @@ def test_keys_in_the_prompt_are_text(open_page: OpenPage, key: str) -> None:
     drawer.prompt().press_sequentially(key)
     assert drawer.prompt().input_value() == key
     assert drawer.page.evaluate("({...window.turboUI.board.tool})") == tool
+
+
+def test_the_keyboard_stays_with_the_tools_when_nothing_is_left_to_undo(
+    open_page: OpenPage,
+) -> None:
+    drawer = open_page()
+    drawer.stroke(0.4)
+    focused = "document.activeElement.dataset.do ?? document.activeElement.dataset.tool"
+    drawer.tool("clear").focus()
+    drawer.page.keyboard.press("Enter")
+    assert drawer.page.evaluate(focused) == "undo"
+    while drawer.page.evaluate(focused) == "undo":
+        drawer.page.keyboard.press("Enter")
+    assert drawer.page.evaluate(focused) == "redo"
+    assert drawer.tool("undo").is_disabled()
+    assert drawer.board()["shown"] == []

@@ -115,6 +115,11 @@ def test_what_the_model_knows_is_one_click_from_the_prompt(open_page: OpenPage) 
     dialog.locator("[data-find]").fill("Ice")
     found = dialog.locator("[data-word]:visible").all_inner_texts()
     assert found == ["ice cream", "ice cream cone"]
+    none = dialog.get_by_text("Nothing here begins with")
+    assert not none.is_visible()
+    dialog.locator("[data-find]").fill("dragonfruit")
+    assert none.inner_text() == "Nothing here begins with “dragonfruit”."
+    assert dialog.locator("[data-word]:visible").count() == 0
     dialog.locator("[data-close]").focus()
     drawer.page.keyboard.press("e")
     assert drawer.page.evaluate("window.turboUI.board.tool.tool") == "brush", "keys are the list's"

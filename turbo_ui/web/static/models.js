@@ -1,6 +1,7 @@
 // The models on offer and where each stands: the list behind the header's pill, the lines under the boxes.
 // Text goes in as text, never as HTML; an address in it becomes a link.
 
+import { closeLikeASheet } from "./dialog.js";
 import { put } from "./text.js";
 
 /** The states of a model in words. */
@@ -26,10 +27,7 @@ export class ModelList {
     this.onLoad = onLoad;
     this.rows = new Map();
     opener.addEventListener("click", () => dialog.showModal());
-    dialog.addEventListener("click", ({ target }) => {
-      // what lies around the sheet belongs to the dialog itself
-      if (target === dialog || target.closest("[data-close]")) dialog.close();
-    });
+    closeLikeASheet(dialog);
   }
 
   /** `roles` maps ids to what a model does for this page now: "draws", "refines". */

@@ -30,9 +30,14 @@ export class Toolbar {
   /** Greys out what cannot be done now. */
   update(documentNow) {
     const can = { undo: documentNow.canUndo, redo: documentNow.canRedo, clear: !documentNow.isEmpty };
+    const focused = document.activeElement;
     for (const [action, isPossible] of Object.entries(can)) {
       this.root.querySelector(`[data-do="${action}"]`).disabled = !isPossible;
     }
+    // who goes by keyboard is not thrown off the tools when a button has done all it could
+    if (!focused?.disabled || !this.root.contains(focused)) return;
+    const next = this.root.querySelector("[data-do]:enabled") ?? this.root.querySelector("[data-tool]");
+    next.focus();
   }
 
   restore(tool) {

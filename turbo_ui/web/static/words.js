@@ -1,5 +1,6 @@
 // What a model was taught: a dialog of the words that it knows, each of which is one click from the prompt.
 
+import { closeLikeASheet } from "./dialog.js";
 import { put } from "./text.js";
 
 /**
@@ -14,8 +15,9 @@ export class Words {
     this.groups = [];
     this.find = dialog.querySelector("[data-find]");
     this.find.addEventListener("input", () => this.#filter());
-    dialog.addEventListener("click", ({ target }) => {
-      if (target === dialog || target.closest("[data-close]")) dialog.close();
+    this.none = dialog.querySelector("[data-none]");
+    closeLikeASheet(dialog);
+    this.list.addEventListener("click", ({ target }) => {
       const word = target.closest("[data-word]")?.dataset;
       if (!word) return;
       dialog.close();
@@ -57,6 +59,8 @@ export class Words {
       for (const word of words) word.hidden = !` ${word.dataset.word.toLowerCase()}`.includes(` ${typed}`);
       section.hidden = words.every(({ hidden }) => hidden);
     }
+    this.none.hidden = [...this.list.children].some(({ hidden }) => !hidden);
+    put(this.none, `Nothing here begins with “${typed}”.`);
   }
 }
 
