@@ -120,6 +120,16 @@ def test_what_the_model_knows_is_one_click_from_the_prompt(open_page: OpenPage) 
     dialog.locator("[data-find]").fill("dragonfruit")
     assert none.inner_text() == "Nothing here begins with “dragonfruit”."
     assert dialog.locator("[data-word]:visible").count() == 0
+    box = dialog.locator("[data-find]").bounding_box()
+    assert box is not None
+    drawer.page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    drawer.page.mouse.down()  # selects what was typed, and ends beside the sheet
+    drawer.page.mouse.move(2, 300)
+    drawer.page.mouse.up()
+    assert dialog.is_visible()
+    drawer.page.mouse.click(2, 300)
+    assert not dialog.is_visible()
+    words(drawer).click()
     dialog.locator("[data-close]").focus()
     drawer.page.keyboard.press("e")
     assert drawer.page.evaluate("window.turboUI.board.tool.tool") == "brush", "keys are the list's"

@@ -2,7 +2,9 @@
 
 /** Closes it as people expect; what lies around the sheet belongs to the dialog itself. */
 export function closeLikeASheet(dialog) {
+  let pressed = null; // a press that began on the sheet, such as one that selects text, may end beside it
+  dialog.addEventListener("pointerdown", ({ target }) => (pressed = target));
   dialog.addEventListener("click", ({ target }) => {
-    if (target === dialog || target.closest("[data-close]")) dialog.close();
+    if (target.closest("[data-close]") || (target === dialog && pressed === dialog)) dialog.close();
   });
 }

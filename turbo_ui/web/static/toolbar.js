@@ -36,8 +36,7 @@ export class Toolbar {
     }
     // who goes by keyboard is not thrown off the tools when a button has done all it could
     if (!focused?.disabled || !this.root.contains(focused)) return;
-    const next = this.root.querySelector("[data-do]:enabled") ?? this.root.querySelector("[data-tool]");
-    next.focus();
+    this.root.querySelector("[data-tool][aria-pressed=true]").focus(); // where a key too many does no harm
   }
 
   restore(tool) {

@@ -53,14 +53,15 @@ export class Words {
 
   /** Leaves those whose beginnings are what was typed, of any of their words. */
   #filter() {
-    const typed = this.find.value.trim().toLowerCase();
+    const written = this.find.value.trim();
+    const typed = written.toLowerCase();
     for (const section of this.list.children) {
       const words = [...section.querySelectorAll("[data-word]")];
       for (const word of words) word.hidden = !` ${word.dataset.word.toLowerCase()}`.includes(` ${typed}`);
       section.hidden = words.every(({ hidden }) => hidden);
     }
-    this.none.hidden = [...this.list.children].some(({ hidden }) => !hidden);
-    put(this.none, `Nothing here begins with “${typed}”.`);
+    const isFound = !typed || [...this.list.children].some(({ hidden }) => !hidden);
+    put(this.none, isFound ? "" : `Nothing here begins with “${written}”.`);
   }
 }
 
