@@ -3,6 +3,7 @@
 import io
 import math
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from training.doodle import cases, contact_sheet, other_set
 from training.doodle.data import Concept
 from training.doodle.drawings.scenes import examples
 from training.doodle.features import foreground
+from training.doodle.kept import IDLE_ASKED
 from training.doodle.measures import iou
 from training.doodle.painters import identity
 
@@ -79,6 +81,30 @@ def test_of_a_half_named_pair_the_left_thing_has_a_word(concepts: list[Concept])
         assert left_too.prompt.endswith(left.label)
         assert (left_too.name, right_too.name) == (left.name, right.name)
         assert left_too.sketch is left.sketch
+
+
+def test_without_a_word_that_names_it_the_same_sketch_is_asked_for(
+    concepts: list[Concept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "drawing_cases", lambda _: {"blobs": cases.text_cases(concepts)})
+    shared = [replace(c, shared_tags=("animal", "farm") if c.index < 4 else ()) for c in concepts]
+    shared[0] = replace(shared[0], shared_tags=("animal",))
+    few = shared[::2]
+    asked = cases.vague_cases(few, shared)
+    assert [case.name for case in asked["no words"]] == [concept.hexcode for concept in few]
+    for words, meaningless in zip(asked["no words"], asked["no meaning"], strict=True):
+        assert words == replace(meaningless, prompt="")
+        assert words.sketch is not None
+        assert (words.sketch != 255).any()
+    assert [case.prompt for case in asked["no meaning"]] == [*IDLE_ASKED[: len(few)]]
+    wider = [(case.name, case.prompt) for case in asked["wider words"]]
+    assert wider == [(few[0].hexcode, "animal"), (few[1].hexcode, "farm")], "kept ones first"
+    assert [case.prompt for case in asked["drawings without words"]] == [""] * len(concepts)
+    again = cases.vague_cases(few, shared)["no words"]
+    for case, other in zip(asked["no words"], again, strict=True):
+        np.testing.assert_array_equal(case.sketch, other.sketch)
+    seeds = [case.seed for case in (*asked["no words"], *cases.sketch_cases(concepts))]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_each_thing_of_a_pair_keeps_to_its_half(concepts: list[Concept]) -> None:

@@ -35,6 +35,7 @@ def questions() -> Any:
         synonyms_beside_sketch=[owl],
         other_word=[owl],
         half_named=[(owl, owl)],
+        vague={"no words": [owl], "wider words": [owl, owl]},
         calm=([(owl, more)], [stroke]),
     )
 
@@ -52,6 +53,7 @@ def test_every_question_is_asked_once_per_strength() -> None:
     assert results["drawings"]["num"] == 2
     assert results["calm"] == 0.0
     assert results["other word"]["num"] == results["half named"]["num"] == 1
+    assert (results["no words"]["num"], results["wider words"]["num"]) == (1, 2)
     assert weakest(results["outcomes"])["text"] == [f"owl ({len(gallery.names)})"]
     assert weakest(results["outcomes"])["sketch"] == []
     strengths.clear()
@@ -74,7 +76,7 @@ def test_the_ceiling_is_what_the_scenes_are_worth_after_what_they_go_through() -
     pair = tuple(Case(name, name, "", nothing, 0, scene) for name in names)
     asked.pairs = [pair]
     owl = replace(asked.sketch[0], sketch=nothing, scene=asked.sketch[0].sketch)
-    asked.sketch, asked.synonyms_beside_sketch = [owl], [owl]
+    asked.sketch = asked.synonyms_beside_sketch = asked.vague["no words"] = [owl]
     whole = ceiling(asked, gallery)
     assert whole["sketch"]["top1"] == 100
     assert whole["pairs"]["both_top1"] == 100

@@ -16,6 +16,7 @@ from training.doodle.layout import attention_targets, layout_of
 from training.doodle.lookup import NUM_TAUGHT_HEADS, Lookup, Places, TaughtAttention, sharpen
 from training.doodle.model import CANVAS_SIDE, NUM_TOKENS, TEXT_WIDTH, WORD_TOKENS, build_unet
 from training.doodle.scenes import WHITE, Bend, Placed, Scene
+from training.doodle.vague import Vague
 
 APPLE, BEE, *_ = concepts()
 PLACES = CANVAS_SIDE**2
@@ -179,7 +180,7 @@ def test_a_pools_layouts_follow_the_hands(monkeypatch: pytest.MonkeyPatch) -> No
         return layout_of(scene, bends, is_named)
 
     monkeypatch.setattr(pool, "layout_of", spy)
-    pairs = pool.sample_pairs(np.random.default_rng(3), concepts(), 20)
+    pairs = pool.sample_pairs(np.random.default_rng(3), concepts(), 20, Vague(concepts(), {}, []))
     hands = [(num, followed) for num, followed in asked if followed]
     assert len(hands) >= sum(not pair.is_canonical for pair in pairs) > 4
     assert all(num == followed for num, followed in hands)

@@ -22,6 +22,7 @@ def results(top1: float = 80.0) -> dict[str, Any]:
     group = {"num": 9, "top1": top1, "top5": 96.0, "iou": 0.8, "lab": 12.0, "sharpness": 2.5}
     names = ("text", "sketch", "drawings", "drawings: blobs", "drawings: pen", "drawings: brush")
     groups = (*names, "noto", "synonyms", "synonyms beside a sketch", "other word")
+    groups = (*groups, "no words", "drawings without words", "no meaning", "wider words")
     half = {"num": 100, "left_top1": 91.0, "right_top1": 52.0, "right_top5": 63.0}
     others = {"pairs": {"both_top1": 71.0}, "half named": half, "calm": 2.5}
     painter = dict.fromkeys(groups, group) | others

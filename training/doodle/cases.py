@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from training.doodle import sketch as sketches
 from training.doodle.data import DATA_DIR, Concept, read_emojibase, read_picture
 from training.doodle.drawings import BOARD_PX, Stroke, all_drawings, render
 from training.doodle.features import Recogniser
+from training.doodle.kept import IDLE_ASKED, wider_asked, wider_words
 from training.doodle.measures import Case
 from training.doodle.nouns import article
 from training.doodle.painters import SIZE_PX
@@ -127,6 +129,37 @@ def other_word_cases(concepts: Sequence[Concept]) -> list[Case]:
         picture, _ = sketch_alone(_dice(9, concept.index), drawn)
         seed = SEED + 40000 + concept.index
         cases.append(Case(concept.hexcode, concept.label, noun_phrase(concept), picture, seed))
+    return cases
+
+
+def vague_cases(
+    concepts: Sequence[Concept], everything: Sequence[Concept]
+) -> dict[str, list[Case]]:
+    """Sketches of single things, and drawings, that no word names: they have to tell it alone.
+
+    Args:
+        concepts: what is sketched.
+        everything: all that the model was taught, whose tags tell which words are wider.
+
+    Returns:
+        "no words" beside a sketch and beside a drawing; "no meaning": words that mean no thing;
+        "wider words": such as other things share, where they can be kept from training.
+    """
+    wider, asked = wider_words(everything), wider_asked(everything)
+    cases: dict[str, list[Case]] = {"no words": [], "no meaning": [], "wider words": []}
+    for turn, concept in enumerate(concepts):
+        rng = _dice(11, concept.index)
+        picture, scene = sketch_alone(rng, concept)
+        seed = SEED + 50000 + concept.index
+        case = Case(concept.hexcode, concept.label, "", picture, seed, scene)
+        cases["no words"].append(case)
+        cases["no meaning"].append(replace(case, prompt=IDLE_ASKED[turn % len(IDLE_ASKED)]))
+        words = asked[concept.label] or wider[concept.label]
+        if words:
+            word = words[rng.integers(len(words))]
+            cases["wider words"].append(replace(case, prompt=word))
+    drawn = itertools.chain(*drawing_cases(everything).values())
+    cases["drawings without words"] = [replace(case, prompt="") for case in drawn]
     return cases
 
 

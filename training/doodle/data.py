@@ -98,6 +98,7 @@ class Concept:
         name: the word captions use first.
         synonyms: further words training captions may use.
         held_out_synonyms: tags never used in a training caption; the evaluation asks for them.
+        shared_tags: those that other concepts have, too; see `kept`.
         likely_names: words that are neither and mean it by the teachers; see `likely`.
         image: `(256, 256, 4) uint8` RGBA, straight alpha.
         drawn_by: the same thing by other artists, for sketches, `image` at 64×64; see `artists`.
@@ -111,6 +112,7 @@ class Concept:
     synonyms: tuple[str, ...] = ()
     held_out_synonyms: tuple[str, ...] = ()
     sketch_only_names: tuple[str, ...] = ()
+    shared_tags: tuple[str, ...] = ()
     likely_names: tuple[str, ...] = ()
     drawn_by: tuple["Concept", ...] = ()
     _recoloured: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
@@ -255,7 +257,7 @@ def load_concepts(root: Path = DATA_DIR) -> list[Concept]:
     """
     names = read_names()
     entries = {entry["label"]: entry for entry in read_emojibase(root)}
-    tags = own_tags(names, entries)
+    tags, shared = own_tags(names, entries), shared_tags(names, entries)
     said = [word for words in names.values() for word in words]
     said += [tag for each in tags.values() for tag in each if not is_held_out(tag)]
     known = said_by(said)
@@ -277,6 +279,7 @@ def load_concepts(root: Path = DATA_DIR) -> list[Concept]:
                 synonyms=words[1:] + tuple(tag for tag in tags[label] if tag not in kept),
                 held_out_synonyms=kept,
                 sketch_only_names=(base,) if any(base in each for each in names.values()) else (),
+                shared_tags=shared[label],
             )
         )
     return concepts
@@ -297,6 +300,18 @@ def own_tags(
             if owners[tag] == 1 and tag not in taken and tag.isascii() and len(tag) > 2
         ]
         for label in names
+    }
+
+
+def shared_tags(
+    names: Mapping[str, tuple[str, ...]], entries: Mapping[str, dict]
+) -> dict[str, tuple[str, ...]]:
+    """Of each concept the tags that another has, too, in lower case."""
+    tags = {label: [tag.lower() for tag in entries[label].get("tags", [])] for label in names}
+    owners = Counter(tag for each in tags.values() for tag in each)
+    return {
+        label: tuple(tag for tag in each if owners[tag] > 1 and tag.isalpha() and len(tag) > 2)
+        for label, each in tags.items()
     }
 
 

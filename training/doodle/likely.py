@@ -7,17 +7,16 @@ a blur: it had never seen a canvas behind a word like those.
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from transformers import CLIPTokenizer
 
 from training.doodle import run
-from training.doodle.captions import of_no_thing
-from training.doodle.data import Concept, said_by
-from training.doodle.lexicon import Lexicon, base_forms
+from training.doodle.data import Concept
+from training.doodle.kept import sayable
+from training.doodle.lexicon import Lexicon
 from training.doodle.nearness import Words
 from training.doodle.words import Teacher
 
@@ -40,7 +39,7 @@ def likely_names(
     words: Words, concepts: Sequence[Concept], lexicon: Lexicon
 ) -> list[tuple[str, ...]]:
     """Of each concept the single nouns that the teachers are sure of; no word is two concepts'."""
-    may_say = sayable(concepts)
+    may_say = sayable(concepts, _LEFT_OUT)
     found: list[list[str]] = [[] for _ in concepts]
     sure = (words.nearest.amax(-1) >= _SURE) & (words.common >= _COMMON)
     for row in torch.nonzero(sure)[:, 0].tolist():
@@ -56,30 +55,6 @@ def _kin(concept: Concept, found: list[str], lexicon: Lexicon) -> tuple[str, ...
     links = lexicon.links(found, [[concept.name, concept.label]])[:, 0].tolist()
     linked = (word for word, worth in zip(found, links, strict=True) if worth >= _KIN)
     return tuple(dict.fromkeys(linked))
-
-
-def sayable(concepts: Sequence[Concept]) -> Callable[[str], bool]:
-    """Whether a word may be a likely name: no name or tag, nothing that captions say of anything
-    else, not akin to a word that the evaluation asks for, and no form of a name, as "training" is
-    of a train."""
-    names = [name.lower() for c in concepts for name in (c.name, c.label, *c.synonyms)]
-    kept = {word.lower() for concept in concepts for word in concept.held_out_synonyms}
-    said = said_by(names) | of_no_thing() | _LEFT_OUT
-
-    def may_say(word: str) -> bool:
-        word = word.lower()
-        is_said = any(form in said for form in base_forms(word))
-        return word.isalpha() and not is_said and not any(is_akin(word, k) for k in kept)
-
-    return may_say
-
-
-def is_akin(word: str, other: str) -> bool:
-    """Whether two words may be forms of one: "knitting" and "knit", "victories" and "victory"."""
-    if set(base_forms(word)) & set(base_forms(other)):
-        return True
-    pairs = itertools.takewhile(lambda both: both[0] == both[1], zip(word, other, strict=False))
-    return len(list(pairs)) >= min(6, max(4, len(other) - 3))
 
 
 def give_likely_names(concepts: Sequence[Concept], words: Words, lexicon: Lexicon) -> None:
@@ -101,7 +76,7 @@ def load_likely_names(concepts: Sequence[Concept], tokenizer: CLIPTokenizer) -> 
         words = Words(list(concepts), tokenizer, Teacher(), lexicon)
         give_likely_names(concepts, words, lexicon)
         return
-    may_say = sayable(concepts)  # names may have been added since
+    may_say = sayable(concepts, _LEFT_OUT)  # names may have been added since
     _give(concepts, [filter(may_say, kept[concept.label]) for concept in concepts])
 
 

@@ -178,6 +178,10 @@ def _groups_table(results: Mapping[str, Any]) -> str:
         "synonyms": "words kept from training, alone",
         "synonyms beside a sketch": "words kept from training + sketch",
         "other word": "another word than what is drawn",
+        "no words": "sketch without words",
+        "drawings without words": "drawings by hand without words",
+        "no meaning": "words of no thing + sketch",
+        "wider words": "wider words + sketch",
     }
     others = ("identity", "paste", "scene", "autoencoder")
     body = []
@@ -214,6 +218,8 @@ def _groups_table(results: Mapping[str, Any]) -> str:
         f"(top-5 {half['right_top5']} %). "
         "Sketches of Noto emoji (Apache-2.0) are made from another artist's pictures, none of "
         "which was trained on; sketches of other sets were. "
+        '*Words of no thing*: "something", "asdf"; no caption said them. *Wider words* are tags of '
+        'three things or more, such as "animal"; what is drawn tells which is meant. '
         "Words kept from training were in no caption; most are on the list of 59,000 words whose "
         "meaning the text encoder learns."
     )

@@ -14,7 +14,7 @@ STAGES: tuple[tuple[str, str, int], ...] = (
     ("train_autoencoder", "--steps", 9600),
     ("train_text", "--steps", 16_300),
     ("pool", "--shards", 200),
-    ("train_unet", "--steps", 15_100),
+    ("train_unet", "--steps", 15_660),
     ("train_decoder", "--steps", 16_000),
 )
 """About what the shipped weights took, in pieces; --scale makes all longer or shorter. Their shapes

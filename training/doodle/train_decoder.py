@@ -27,6 +27,7 @@ from training.doodle.noise import noised, sample_timesteps
 from training.doodle.pool import encode, freeze_autoencoder, sample_pairs
 from training.doodle.train_autoencoder import to_tensor
 from training.doodle.train_unet import load_text_encoder
+from training.doodle.vague import load_vague_words
 from turbo_ui.backends.compute import keep_memory
 
 _SHOWN = 8  # pictures on a sheet that tells how far it is
@@ -49,6 +50,7 @@ class Batches:
         self.device = next(unet.parameters()).device
         self.tokenizer, encoder = load_text_encoder()
         load_likely_names(self.concepts, self.tokenizer)
+        self.vague = load_vague_words(self.concepts, self.tokenizer)
         load_artists(self.concepts)
         self.encoder = encoder.to(self.device)
         self.level = sigmas(build_scheduler()).to(self.device)
@@ -57,7 +59,7 @@ class Batches:
     @torch.no_grad()
     def refill(self, limit: int = 768) -> None:
         """Add predicted latents of fresh pairs, and true ones of sheets; the oldest leave."""
-        pairs = sample_pairs(self.rng, self.concepts, self.num_fresh)
+        pairs = sample_pairs(self.rng, self.concepts, self.num_fresh, self.vague)
         sketches, pictures, captions, canonical, _ = zip(*pairs, strict=True)
         under, true = (
             encode(self.vae, list(sketches)).float(),

@@ -27,6 +27,7 @@ from training.doodle.model import NUM_CANVASES, TEXT_WIDTH, WORD_TOKENS, build_t
 from training.doodle.muon import optimisers
 from training.doodle.nearness import Words
 from training.doodle.pool import freeze_autoencoder
+from training.doodle.vague import give_vague_words
 from training.doodle.words import (
     TOKENIZER_DIR,
     NounCaption,
@@ -236,6 +237,7 @@ def main() -> None:
     lexicon = Lexicon()
     words = Words(concepts, tokenizer, teacher, lexicon)
     give_likely_names(concepts, words, lexicon)
+    give_vague_words(concepts, words)
     encoder = build_text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     encoder = encoder.to(device)
     heads = Heads(F.normalize(torch.stack(flat), dim=-1)).to(device)
